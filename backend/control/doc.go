@@ -1,0 +1,32 @@
+// Package control is the control plane of a running engine: the shape of its
+// file tree, the server that shows it over 9P, and the one typed client that the
+// command line, the window and the tray share.
+//
+// Whatever the window can do, a script can do, because both go through these
+// files:
+//
+//	/engine/{status,version,events,log,ctl}
+//	/vm/default/{status,stats,console,ctl}
+//	/docker/{containers,ctl,logs/NAME}
+//	/net/{stats,flows}
+//	/net/ports/{list,ctl}
+//	/net/capture/{status,ctl,query,pcapng,live}
+//	/data/branch/settings/{ro/…,head,head.live,log,schema,ctl,transactions/T/{rw/…,msg,ctl}}
+//	/data/snapshots/COMMIT/{ro/…,hash,msg,parents}
+//
+// Conventions, the same everywhere:
+//
+//   - Status files hold one JSON document and a newline; each open reads one
+//     consistent snapshot.
+//   - ctl files take one line and answer by success or an error number; reading
+//     the same open file afterwards gives the answer as one JSON document,
+//     {"ok":true,…} or {"code","message","hint"}, so that a script and a person
+//     both learn what to do next.
+//   - query files answer, on the same open file, the JSON question written to it.
+//   - live files (events, head.live, live, logs) block until there is news and
+//     end when the reader goes away or the engine stops.
+//
+// The interfaces below are what a tree needs from an engine. The engine
+// implements them; the client implements them again on the other side of the
+// socket, so a caller cannot tell whether the engine is in its own process.
+package control
