@@ -17,6 +17,9 @@ type Machine interface {
 	Restart(ctx context.Context) error
 	// Kill takes its power away: what the guest had not written to disk is lost.
 	Kill(ctx context.Context) error
+	// Stats returns the last reading of the guest's gauges. They are read every
+	// second while somebody follows the events, else when asked.
+	Stats(ctx context.Context) (Stats, error)
 	// Console writes what the kept part of the console holds.
 	Console(ctx context.Context, w io.Writer) error
 }
@@ -24,7 +27,7 @@ type Machine interface {
 // MachineStatus is the machine's state, as in /vm/default/status.
 type MachineStatus struct {
 	Name        string      `json:"name"`
-	State       string      `json:"state"` // "stopped", "starting", "running", "stopping", "failed"
+	State       string      `json:"state"` // "stopped", "starting", "running", "paused", "stopping", "failed"
 	Reason      string      `json:"reason,omitempty"`
 	Hint        string      `json:"hint,omitempty"`
 	Since       time.Time   `json:"since"`
