@@ -8,8 +8,9 @@ import (
 
 // Machine controls the Linux machine.
 type Machine interface {
-	// Start returns when the machine has begun to start, or with the reason why
-	// it cannot. Follow the events for how it goes on.
+	// Start returns when Docker answers in the machine, or with the reason why it
+	// does not. ctx bounds the waiting alone: the machine goes on without the
+	// caller. Starting a running machine is no error.
 	Start(ctx context.Context) error
 	// Stop stops it cleanly and returns when it is down.
 	Stop(ctx context.Context) error

@@ -33,8 +33,4 @@ const (
 
 // FlowChanges is what became of the flows since the event before. A client adds
 // or replaces Changed by ID and drops Removed; the first event has all flows.
-type FlowChanges struct {
-	Reset   bool           `json:"reset"` // forget all flows first
-	Changed []capture.Flow `json:"changed"`
-	Removed []uint64       `json:"removed"`
-}
+type FlowChanges = capture.FlowChanges
