@@ -1,0 +1,262 @@
+package datakit
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sort"
+	"strings"
+	"time"
+)
+
+// Kind says what happened to a file.
+type Kind string
+
+// The kinds of change. A rename is a removal and an addition.
+const (
+	Added    Kind = "added"
+	Removed  Kind = "removed"
+	Modified Kind = "modified"
+)
+
+// Change is one file that a commit changed.
+type Change struct {
+	Path string `json:"path"`
+	Kind Kind   `json:"kind"`
+	Old  Hash   `json:"old"` // blob; zero when added
+	New  Hash   `json:"new"` // blob; zero when removed
+}
+
+// Commit is one commit, as Log and the writing calls return it.
+type Commit struct {
+	Hash    Hash      `json:"hash"`
+	Tree    Hash      `json:"tree"`
+	Parents []Hash    `json:"parents"`
+	Author  string    `json:"author"`
+	Email   string    `json:"email"`
+	Time    time.Time `json:"time"`    // of authorship
+	Message string    `json:"message"` // without the final newline
+	// Changes against the first parent, by path; the first maxChanges of them.
+	Changes   []Change `json:"changes"`
+	Truncated bool     `json:"truncated,omitempty"` // there are more changes
+}
+
+const (
+	maxChanges   = 1000 // listed in one commit
+	defaultLimit = 100  // commits of one Log
+	maxLimit     = 10_000
+)
+
+// Commit returns one commit, or ErrNotExist.
+func (s *Store) Commit(commit Hash) (Commit, error) {
+	if err := s.enter(); err != nil {
+		return Commit{}, err
+	}
+	defer s.leave()
+	return describe(s.objects, commit)
+}
+
+func describe(r objectReader, h Hash) (Commit, error) {
+	raw, err := readCommit(r, h)
+	if err != nil {
+		return Commit{}, err
+	}
+	return expand(r, h, raw)
+}
+
+func expand(r objectReader, h Hash, raw rawCommit) (Commit, error) {
+	c := Commit{
+		Hash: h, Tree: raw.tree, Parents: raw.parents,
+		Author: raw.author.Name, Email: raw.author.Email, Time: raw.when,
+		Message: strings.TrimRight(raw.message, "\n"),
+	}
+	before, err := firstParentTree(r, raw)
+	if err != nil {
+		return Commit{}, damagedIfMissing(err)
+	}
+	changes, err := diffTrees(r, before, raw.tree, maxChanges)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		return Commit{}, err
+	}
+	c.Truncated = err != nil
+	c.Changes = make([]Change, 0, len(changes))
+	for path, ch := range changes {
+		c.Changes = append(c.Changes, Change{Path: path, Kind: ch.kind(), Old: ch.old.hash, New: ch.new.hash})
+	}
+	sort.Slice(c.Changes, func(i, j int) bool { return c.Changes[i].Path < c.Changes[j].Path })
+	return c, nil
+}
+
+func (c change) kind() Kind {
+	switch {
+	case c.old.absent():
+		return Added
+	case c.new.absent():
+		return Removed
+	}
+	return Modified
+}
+
+// Log returns the commits of a branch, newest first: at most limit (0: 100).
+// With path, only those that changed that file or something in that directory.
+// Errors: ErrNoBranch, ErrDamaged, ctx's.
+func (s *Store) Log(ctx context.Context, branch string, limit int, path string) ([]Commit, error) {
+	head, err := s.Head(branch)
+	if err != nil {
+		return nil, err
+	}
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	limit = min(limit, maxLimit)
+	var log []Commit
+	for c, err := range s.History(ctx, head, path) {
+		if err != nil {
+			return nil, err
+		}
+		if log = append(log, c); len(log) == limit {
+			break
+		}
+	}
+	return log, nil
+}
+
+// History yields a commit and its ancestors by time, newest first, filtered by
+// path as Log does. After an error it ends.
+func (s *Store) History(ctx context.Context, from Hash, path string) iter.Seq2[Commit, error] {
+	return func(yield func(Commit, error) bool) {
+		if err := s.enter(); err != nil {
+			yield(Commit{}, err)
+			return
+		}
+		defer s.leave()
+		queue := commitQueue{}
+		seen := map[Hash]bool{}
+		push := func(h Hash) error {
+			if seen[h] {
+				return nil
+			}
+			seen[h] = true
+			raw, err := readCommit(s.objects, h)
+			if err == nil {
+				heap.Push(&queue, queued{h, raw})
+			}
+			return err
+		}
+		next := func() (Commit, bool, error) {
+			if err := ctx.Err(); err != nil {
+				return Commit{}, false, err
+			}
+			q := heap.Pop(&queue).(queued)
+			for _, p := range q.raw.parents {
+				if err := push(p); err != nil {
+					return Commit{}, false, damagedIfMissing(err)
+				}
+			}
+			touched, err := s.touches(q.raw, path)
+			if err != nil || !touched {
+				return Commit{}, false, err
+			}
+			c, err := expand(s.objects, q.hash, q.raw)
+			return c, true, err
+		}
+		if err := push(from); err != nil {
+			yield(Commit{}, err)
+			return
+		}
+		for queue.Len() > 0 {
+			c, show, err := next()
+			if err != nil {
+				yield(Commit{}, err)
+				return
+			}
+			if show && !yield(c, nil) {
+				return
+			}
+		}
+	}
+}
+
+// touches reports whether a commit has something at path that none of its
+// parents has: git's rule for showing a merge.
+func (s *Store) touches(c rawCommit, path string) (bool, error) {
+	if path == "" {
+		return true, nil
+	}
+	have, err := find(s.objects, c.tree, path)
+	if err != nil {
+		return false, err
+	}
+	if len(c.parents) == 0 {
+		return !have.absent(), nil
+	}
+	for _, p := range c.parents {
+		tree, err := treeOf(s.objects, p)
+		if err != nil {
+			return false, damagedIfMissing(err)
+		}
+		before, err := find(s.objects, tree, path)
+		if err != nil || before == have {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+type queued struct {
+	hash Hash
+	raw  rawCommit
+}
+
+// commitQueue pops the latest commit first.
+type commitQueue []queued
+
+func (q commitQueue) Len() int           { return len(q) }
+func (q commitQueue) Less(i, j int) bool { return q[i].raw.commit.After(q[j].raw.commit) }
+func (q commitQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
+func (q *commitQueue) Push(x any)        { *q = append(*q, x.(queued)) }
+func (q *commitQueue) Pop() any {
+	old := *q
+	last := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return last
+}
+
+// Resolve finds the commit that text means in the history of a branch: "HEAD"
+// or the branch's name, or at least 4 leading digits of a hash that only one of
+// its last 10,000 commits has. The error is ErrNotExist.
+func (s *Store) Resolve(ctx context.Context, branch, text string) (Hash, error) {
+	head, err := s.Head(branch)
+	if err != nil {
+		return Hash{}, err
+	}
+	if text == "HEAD" || text == branch {
+		return head, nil
+	}
+	text = strings.ToLower(text)
+	if len(text) < 4 || len(text) > 40 || strings.Trim(text, "0123456789abcdef") != "" {
+		return Hash{}, fmt.Errorf("commit %q: %w (give at least 4 digits of its hash)", clip(text), ErrNotExist)
+	}
+	var found Hash
+	count := 0
+	for c, err := range s.History(ctx, head, "") {
+		if err != nil {
+			return Hash{}, err
+		}
+		if strings.HasPrefix(c.Hash.String(), text) {
+			if !found.IsZero() {
+				return Hash{}, fmt.Errorf("commit %q: %w: %s and %s both start so", text, ErrNotExist, found.Short(), c.Hash.Short())
+			}
+			found = c.Hash
+		}
+		if count++; count == maxLimit {
+			break
+		}
+	}
+	if found.IsZero() {
+		return Hash{}, fmt.Errorf("commit %q on branch %s: %w", text, branch, ErrNotExist)
+	}
+	return found, nil
+}

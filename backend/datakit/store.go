@@ -1,0 +1,343 @@
+package datakit
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing/format/config"
+)
+
+// Author names who made a commit.
+type Author struct {
+	Name  string `json:"name"`
+	Email string `json:"email"`
+}
+
+// Options of Open. The zero value works.
+type Options struct {
+	// Author of commits that name none. Default: slipway <slipway@localhost>.
+	Author Author
+	// Validate holds, by branch, the check that a tree has to pass before it
+	// becomes the branch's head. It must not call the Store.
+	Validate map[string]func(Snapshot) error
+	// DefaultBranch is what HEAD of a new repository names, so that a plain
+	// `git log` shows it. Default: main.
+	DefaultBranch string
+	// Log receives what a crash left behind and was cleaned. nil discards.
+	Log *slog.Logger
+	// Now stamps commits. Default: time.Now.
+	Now func() time.Time
+}
+
+const (
+	ownDir       = "datakit"       // inside the repository: lock and temporary files
+	openWait     = time.Second     // for a process of ours that is about to end
+	refLockWait  = 3 * time.Second // for git, which holds a lock for milliseconds
+	pollInterval = 200 * time.Millisecond
+)
+
+// Store is an open repository. All methods may be called concurrently.
+type Store struct {
+	path    string
+	opt     Options
+	lock    *os.File
+	objects *objectDB
+	refs    *refStore
+
+	mu      sync.Mutex
+	closed  bool
+	active  sync.WaitGroup           // calls in flight and the poller
+	turns   map[string]chan struct{} // one writer per branch; see turn
+	watches watchSet
+}
+
+// Open opens the bare repository at path, and creates it when path does not
+// exist or is an empty directory. It removes what a killed process of ours left
+// there. It returns ErrInUse when a living process has the repository open. It
+// starts nothing; call Close to let go of the repository.
+func Open(ctx context.Context, path string, opt Options) (*Store, error) {
+	if opt.Author == (Author{}) {
+		opt.Author = Author{Name: "slipway", Email: "slipway@localhost"}
+	}
+	if opt.DefaultBranch == "" {
+		opt.DefaultBranch = "main"
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	for branch := range opt.Validate {
+		if err := checkBranch(branch); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkBranch(opt.DefaultBranch); err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	s, err := open(ctx, path, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, opt Options) (*Store, error) {
+	if err := checkPlace(path); err != nil {
+		return nil, err
+	}
+	tmp := filepath.Join(path, ownDir, "tmp")
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := takeLock(ctx, filepath.Join(path, ownDir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		path: path, opt: opt, lock: lock,
+		objects: newObjectDB(path, tmp),
+		refs:    &refStore{repo: path, tmp: tmp, wait: refLockWait},
+		turns:   map[string]chan struct{}{},
+	}
+	removed, err := s.prepare()
+	if err != nil {
+		_ = lock.Close()
+		return nil, err
+	}
+	for _, f := range removed {
+		opt.Log.Warn("removed the lock of a process that died", "file", f)
+	}
+	return s, nil
+}
+
+// checkPlace refuses a directory that holds something else than a repository.
+func checkPlace(path string) error {
+	if _, err := os.Stat(filepath.Join(path, "HEAD")); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return ignoreNotExist(err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case ownDir, "objects", "refs", "config": // a creation that was cut short
+		default:
+			return fmt.Errorf("not a bare git repository: it holds %s", e.Name())
+		}
+	}
+	return nil
+}
+
+// takeLock waits a little: the process that had the repository may be ending.
+func takeLock(ctx context.Context, path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(openWait)
+	for {
+		err := tryLock(f)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, ErrInUse) || time.Now().After(deadline) {
+			_ = f.Close()
+			return nil, err
+		}
+		timer := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			_ = f.Close()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// prepare creates what a repository has to have, refuses formats that this
+// package does not read, and cleans up after a crash.
+func (s *Store) prepare() (removed []string, err error) {
+	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
+		if err := os.MkdirAll(filepath.Join(s.path, filepath.FromSlash(dir)), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	const bare = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
+	if err := s.createFile("config", bare); err != nil {
+		return nil, err
+	}
+	if err := s.checkFormat(); err != nil {
+		return nil, err
+	}
+	// HEAD comes last: with it, the directory is a repository to git.
+	if err := s.createFile("HEAD", "ref: "+headsPrefix+s.opt.DefaultBranch+"\n"); err != nil {
+		return nil, err
+	}
+	removed, err = s.refs.recover()
+	if err != nil {
+		return removed, fmt.Errorf("clean up: %w", err)
+	}
+	return removed, s.objects.packs.rescan()
+}
+
+func (s *Store) createFile(name, content string) error {
+	path := filepath.Join(s.path, name)
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	tmp, err := writeTemp(s.refs.tmp, "file-*", func(w io.Writer) error {
+		_, err := io.WriteString(w, content)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(tmp, 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	for _, dir := range []string{"objects", "refs", "."} {
+		if err := syncDir(filepath.Join(s.path, dir)); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(s.path))
+}
+
+func (s *Store) checkFormat() error {
+	data, err := readBounded(filepath.Join(s.path, "config"), 1<<20)
+	if err != nil {
+		return err
+	}
+	var c config.Config
+	if err := config.NewDecoder(bytes.NewReader(data)).Decode(&c); err != nil {
+		return fmt.Errorf("read config: %w", err)
+	}
+	ext := c.Section("extensions")
+	if format := ext.Option("objectformat"); format != "" && !strings.EqualFold(format, "sha1") {
+		return fmt.Errorf("object format %s is not supported, only sha1", clip(format))
+	}
+	if format := ext.Option("refstorage"); format != "" && !strings.EqualFold(format, "files") {
+		return fmt.Errorf("ref storage %s is not supported, only files", clip(format))
+	}
+	if _, err := os.Stat(filepath.Join(s.path, "objects", "info", "alternates")); err == nil {
+		return errors.New("it borrows objects from another repository; run `git repack -ad` in it and remove objects/info/alternates")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Path returns the directory of the repository.
+func (s *Store) Path() string { return s.path }
+
+// Close waits for calls in flight, ends watches and lets go of the repository.
+// Later calls return ErrClosed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.watches.close()
+	s.active.Wait()
+	return errors.Join(s.objects.close(), s.lock.Close())
+}
+
+// enter counts a call that Close has to wait for; the caller calls leave.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.active.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.active.Done() }
+
+// Branches returns the names of all branches, sorted.
+func (s *Store) Branches() ([]string, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	return s.refs.list()
+}
+
+// Head returns the commit a branch points to now, or ErrNoBranch. It reads the
+// repository, so it sees what git did.
+func (s *Store) Head(branch string) (Hash, error) {
+	if err := checkBranch(branch); err != nil {
+		return Hash{}, err
+	}
+	if err := s.enter(); err != nil {
+		return Hash{}, err
+	}
+	defer s.leave()
+	return s.refs.read(branch)
+}
+
+// headOrZero is Head, with the zero Hash for a branch that does not exist.
+func (s *Store) headOrZero(branch string) (Hash, error) {
+	h, err := s.refs.read(branch)
+	if errors.Is(err, ErrNoBranch) {
+		return Hash{}, nil
+	}
+	return h, err
+}
+
+// Snapshot returns the tree of a commit; the empty tree for the zero Hash.
+func (s *Store) Snapshot(commit Hash) (Snapshot, error) {
+	if err := s.enter(); err != nil {
+		return Snapshot{}, err
+	}
+	defer s.leave()
+	tree, err := treeOf(s.objects, commit)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return Snapshot{objects: s.objects, commit: commit, tree: tree}, nil
+}
+
+// turn waits until this goroutine is the only one of this process that writes
+// to branch; the caller calls done. It keeps transactions from starving each
+// other; correctness comes from compare-and-set.
+func (s *Store) turn(ctx context.Context, branch string) (done func(), err error) {
+	s.mu.Lock()
+	seat := s.turns[branch]
+	if seat == nil {
+		seat = make(chan struct{}, 1)
+		s.turns[branch] = seat
+	}
+	s.mu.Unlock()
+	select {
+	case seat <- struct{}{}:
+		return func() { <-seat }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
