@@ -1,0 +1,220 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/wailsapp/wails/v2/pkg/runtime"
+
+	"github.com/slipway-desktop/slipway/backend/capture"
+	"github.com/slipway-desktop/slipway/backend/control"
+)
+
+// API is what the frontend may call. Each method is one request to the control
+// tree; what changes arrives by the event EventsTopic. Errors are control.Error.
+type API struct{ s *shell }
+
+// Info says what this window is connected to.
+type Info struct {
+	Version string `json:"version"`
+	Home    string `json:"home"`
+	Hosted  bool   `json:"hosted"` // this process runs the engine
+	Tray    bool   `json:"tray"`   // closing the window can leave the machine running
+}
+
+// Info returns what this window is connected to.
+func (a *API) Info() Info { return a.s.info() }
+
+// Attach connects to the engine of the home and starts one if none runs.
+func (a *API) Attach() error { return a.s.attach(a.s.ctx) }
+
+// Follow makes the app send the state of every topic and then each change, as
+// batches of control.Event by EventsTopic. A second call starts over, so a page
+// that was reloaded calls it again.
+func (a *API) Follow() error { return a.s.follow() }
+
+// ReportError records an error that the page did not expect.
+func (a *API) ReportError(text string) {
+	if len(text) > 4096 {
+		text = text[:4096]
+	}
+	a.s.log.Error("page error", "text", text)
+}
+
+// StartMachine starts the machine and returns when Docker answers.
+func (a *API) StartMachine() error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.Start(ctx) })
+}
+
+// StopMachine stops the machine cleanly.
+func (a *API) StopMachine() error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.Stop(ctx) })
+}
+
+// RestartMachine stops the machine and starts it again with the present settings.
+func (a *API) RestartMachine() error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.Restart(ctx) })
+}
+
+// KillMachine takes the machine's power away.
+func (a *API) KillMachine() error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.Kill(ctx) })
+}
+
+// Console returns what is kept of the guest's console.
+func (a *API) Console() (string, error) {
+	var text bytes.Buffer
+	err := a.call(func(ctx context.Context, c *control.Client) error { return c.Console(ctx, &text) })
+	return text.String(), err
+}
+
+// ContainerAction starts, stops, restarts or removes a container.
+func (a *API) ContainerAction(id string, action control.ContainerAction) error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.ContainerAction(ctx, id, action) })
+}
+
+// FollowContainerLogs sends the last lines of a container's log and then new ones
+// by LogsTopic, until UnfollowContainerLogs or the next call.
+func (a *API) FollowContainerLogs(id string, tail int) error { return a.s.followLogs(id, tail) }
+
+// UnfollowContainerLogs ends what FollowContainerLogs began.
+func (a *API) UnfollowContainerLogs() { a.s.unfollowLogs() }
+
+// AddPort makes a forward of the user's own.
+func (a *API) AddPort(p control.PortRequest) (control.Port, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (control.Port, error) { return c.AddPort(ctx, p) })
+}
+
+// RemovePort removes a forward of the user's own.
+func (a *API) RemovePort(id string) error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.RemovePort(ctx, id) })
+}
+
+// CaptureControl pauses, resumes or clears the recording.
+func (a *API) CaptureControl(action control.CaptureAction) error {
+	return a.call(func(ctx context.Context, c *control.Client) error { return c.CaptureControl(ctx, action) })
+}
+
+// Packets returns a page of the recording.
+func (a *API) Packets(q capture.Query) (capture.Page, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (capture.Page, error) { return c.Packets(ctx, q) })
+}
+
+// Packet returns one packet with its layers and bytes.
+func (a *API) Packet(n uint64) (capture.Detail, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (capture.Detail, error) { return c.Packet(ctx, n) })
+}
+
+// ExportPcapng asks for a file and writes the recording, or the part that the
+// filter selects, to it. It returns the file's path, "" if the user changed their mind.
+func (a *API) ExportPcapng(filter string) (string, error) {
+	path, err := runtime.SaveFileDialog(a.s.ctx, runtime.SaveDialogOptions{
+		Title:           "Export the recording",
+		DefaultFilename: "slipway-" + time.Now().Format("20060102-150405") + ".pcapng",
+		Filters:         []runtime.FileFilter{{DisplayName: "Packet captures (*.pcapng)", Pattern: "*.pcapng"}},
+	})
+	if err != nil || path == "" {
+		return "", err
+	}
+	return path, a.call(func(ctx context.Context, c *control.Client) error {
+		return writeFile(path, func(f *os.File) error { return c.Pcapng(ctx, filter, false, f) })
+	})
+}
+
+// writeFile makes the file whole or not at all. Only its owner may read it: a
+// recording holds what was said.
+func writeFile(path string, write func(*os.File) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
+	if err != nil {
+		return fmt.Errorf("export the recording: %w", err)
+	}
+	defer os.Remove(f.Name()) // gone already if all went well
+	if err := write(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("export the recording: %w", err)
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Settings returns every setting with its description and value.
+func (a *API) Settings() ([]control.Setting, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) ([]control.Setting, error) { return c.Settings(ctx) })
+}
+
+// SetSettings changes settings in one commit.
+func (a *API) SetSettings(change control.SettingsChange) (control.SettingsCommit, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (control.SettingsCommit, error) {
+		return c.SetSettings(ctx, change)
+	})
+}
+
+// SettingsLog returns the newest commits first.
+func (a *API) SettingsLog(limit int) ([]control.SettingsCommit, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) ([]control.SettingsCommit, error) {
+		return c.SettingsLog(ctx, limit)
+	})
+}
+
+// SettingsDiff returns what differs between two commits.
+func (a *API) SettingsDiff(from, to string) ([]control.SettingDiff, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) ([]control.SettingDiff, error) {
+		return c.SettingsDiff(ctx, from, to)
+	})
+}
+
+// RevertSettings undoes one commit by a new one.
+func (a *API) RevertSettings(commit string) (control.SettingsCommit, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (control.SettingsCommit, error) {
+		return c.RevertSettings(ctx, commit)
+	})
+}
+
+// RestoreSettings makes all settings as they were at a commit.
+func (a *API) RestoreSettings(commit string) (control.SettingsCommit, error) {
+	return ask(a, func(ctx context.Context, c *control.Client) (control.SettingsCommit, error) {
+		return c.RestoreSettings(ctx, commit)
+	})
+}
+
+// OpenURL opens a web address in the browser. Other schemes are refused: they
+// would start programs.
+func (a *API) OpenURL(address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return control.Errorf(control.CodeInvalid, "%q is not a web address", address)
+	}
+	runtime.BrowserOpenURL(a.s.ctx, u.String())
+	return nil
+}
+
+// CopyText puts text on the clipboard.
+func (a *API) CopyText(text string) error { return runtime.ClipboardSetText(a.s.ctx, text) }
+
+// Quit stops the machine, if this process runs it, and ends the app.
+func (a *API) Quit() { a.s.quit() }
+
+// call makes one request with the present client.
+func (a *API) call(request func(context.Context, *control.Client) error) error {
+	client, err := a.s.client()
+	if err != nil {
+		return err
+	}
+	return request(a.s.ctx, client)
+}
+
+func ask[T any](a *API, request func(context.Context, *control.Client) (T, error)) (T, error) {
+	client, err := a.s.client()
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return request(a.s.ctx, client)
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package app
+
+func fixEnvironment() {}
+
+func checkDisplay() error { return nil }
