@@ -1,0 +1,257 @@
+package capture
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/slipway-desktop/slipway/backend/packet"
+)
+
+// Capture keeps the last frames and the flows. Make one with New; all methods
+// may be called at the same time.
+type Capture struct {
+	snaplen  int
+	maxBytes int64
+	now      func() time.Time
+	log      *slog.Logger
+
+	mu        sync.Mutex // held for at most one frame's copy, or one walk of the flow table
+	ring      ring
+	flows     flowTable
+	names     names
+	recording bool
+	startedAt time.Time
+	base      uint64 // number of the last packet before startedAt
+	seenBytes uint64
+	paused    uint64
+	watchers  map[chan struct{}]struct{}
+	followers int
+}
+
+// New returns a Capture that is recording. It starts nothing and allocates
+// little: the ring grows as frames come.
+func New(o Options) *Capture {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxFlows <= 0 {
+		o.MaxFlows = DefaultMaxFlows
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.MaxBytes = max(o.MaxBytes, MinMaxBytes)
+	c := &Capture{
+		snaplen: max(o.Snaplen, 0), maxBytes: o.MaxBytes, now: o.Now, log: o.Log,
+		ring: newRing(o.MaxBytes), names: newNames(o.Names),
+		recording: true, startedAt: o.Now(), watchers: map[chan struct{}]struct{}{},
+	}
+	c.flows = newFlowTable(o.MaxFlows, c.names.keep)
+	return c
+}
+
+// parsers lends Frame its scratch: a Parsed whose address reaches a method
+// value would otherwise be allocated for each frame.
+var parsers = sync.Pool{New: func() any { return new(packet.Parsed) }}
+
+// Frame records a frame that passed at the time. It copies what it keeps; a
+// frame longer than packet.MaxFrame is cut to that.
+func (c *Capture) Frame(at time.Time, dir Direction, frame []byte) {
+	wire := len(frame)
+	frame = frame[:min(wire, packet.MaxFrame)]
+	p := parsers.Get().(*packet.Parsed)
+	p.Decode(frame)
+	kept := frame
+	if c.snaplen > 0 && len(kept) > c.snaplen {
+		kept = kept[:c.snaplen]
+	}
+
+	c.mu.Lock()
+	if !c.recording {
+		c.paused++
+	} else {
+		c.record(p, at, dir, wire, kept)
+	}
+	c.mu.Unlock()
+
+	*p = packet.Parsed{}
+	parsers.Put(p)
+}
+
+func (c *Capture) record(p *packet.Parsed, at time.Time, dir Direction, wire int, kept []byte) {
+	var id uint64
+	if f, began := c.flows.add(p, at, dir, wire); f != nil {
+		id = f.id
+		c.names.note(f, p)
+		if began {
+			c.names.resolve(f, at)
+		}
+	}
+	c.names.learn(p, dir)
+	c.ring.append(at, dir, wire, id, kept)
+	c.seenBytes += uint64(wire)
+	for w := range c.watchers {
+		select {
+		case w <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Pause stops recording; frames that pass are counted and not kept.
+func (c *Capture) Pause() { c.setRecording(false) }
+
+// Resume starts recording again.
+func (c *Capture) Resume() { c.setRecording(true) }
+
+func (c *Capture) setRecording(on bool) {
+	c.mu.Lock()
+	changed := c.recording != on
+	c.recording = on
+	c.mu.Unlock()
+	if changed {
+		c.log.Info("recording changed", "recording", on)
+	}
+}
+
+// Clear forgets all packets and flows and sets the counters to 0. Names are
+// kept, and packet and flow numbers go on, so that nobody takes a new packet for
+// an old one.
+func (c *Capture) Clear() {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ring.clear()
+	c.flows.clear()
+	c.startedAt, c.base = now, c.ring.next-1
+	c.seenBytes, c.paused = 0, 0
+}
+
+// Status returns the counters.
+func (c *Capture) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first, last := c.ring.bounds()
+	seen := last - c.base
+	return Status{
+		Recording: c.recording, StartedAt: c.startedAt,
+		Packets: c.ring.packets(), Bytes: c.ring.bytes(), MaxBytes: c.maxBytes, Snaplen: c.snaplen,
+		First: first, Last: last,
+		Seen: seen, SeenBytes: c.seenBytes, Dropped: seen - c.ring.packets(), Paused: c.paused,
+		Flows: len(c.flows.byID), MaxFlows: c.flows.max, FlowsDropped: c.flows.dropped,
+		NamesDropped: c.names.dns.dropped + c.names.parties.dropped,
+		Followers:    c.followers,
+	}
+}
+
+// Wait returns when a packet with a number greater than after has been
+// recorded, or with ctx's error when ctx ends. Whoever shows packets as they
+// come waits, asks for a page, and takes a breath before the next Wait.
+func (c *Capture) Wait(ctx context.Context, after uint64) error {
+	wake := make(chan struct{}, 1)
+	c.mu.Lock()
+	c.watchers[wake] = struct{}{}
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.watchers, wake)
+		c.mu.Unlock()
+	}()
+	for {
+		c.mu.Lock()
+		last := c.ring.next - 1
+		c.mu.Unlock()
+		if last > after {
+			return nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Flows returns the flow table, most recent change first.
+func (c *Capture) Flows() []Flow { return c.FlowsSince(0).Changed }
+
+// FlowsSince returns what changed since the call that returned seq; 0 asks for
+// everything. Changed is ordered by the most recent change of each kind of flow,
+// newest first.
+func (c *Capture) FlowsSince(seq uint64) FlowChanges {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flows.expireAll(now)
+	c.nameLate(now)
+	out := FlowChanges{Changed: []Flow{}}
+	out.Removed, out.Reset = c.flows.since(seq, func(f *flow) {
+		c.names.resolve(f, now)
+		out.Changed = append(out.Changed, c.export(f, now))
+	})
+	out.Seq = c.flows.seq
+	return out
+}
+
+// nameLate asks again about flows that were silent since they were last shown
+// without a name: what a container is called may be known only after its first
+// packets. Those that got one count as changed.
+func (c *Capture) nameLate(now time.Time) {
+	const most = 256
+	var late []*flow
+	for _, l := range []*flowList{&c.flows.tcp, &c.flows.dgram, &c.flows.ended} {
+		for f := l.last; f != nil && now.Sub(f.last) <= nameGrace && len(late) < most; f = f.prev {
+			if f.srcInfo.Name == "" || f.dstInfo.Name == "" {
+				late = append(late, f)
+			}
+		}
+	}
+	for _, f := range late {
+		src, dst := f.srcInfo.Name, f.dstInfo.Name
+		if c.names.resolve(f, now); f.srcInfo.Name != src || f.dstInfo.Name != dst {
+			c.flows.touch(f)
+		}
+	}
+}
+
+// export makes the public form of f.
+func (c *Capture) export(f *flow, now time.Time) Flow {
+	party := f.srcInfo
+	if party.Container == "" {
+		party = f.dstInfo
+	}
+	out := Flow{
+		ID: f.id, Proto: protoName(f.key.proto),
+		Src: f.src.Addr().String(), SrcPort: f.src.Port(), SrcName: c.names.srcName(f),
+		Dst: f.dst.Addr().String(), DstPort: f.dst.Port(), DstName: c.names.dstName(f),
+		Dir: f.dir.String(), App: f.app, Detail: f.detail, State: f.state,
+		Start: f.start, Last: f.last,
+		BytesOut: f.out.bytes, PacketsOut: f.out.packets,
+		BytesIn: f.in.bytes, PacketsIn: f.in.packets,
+		RTT: float64(f.rtt.Microseconds()) / 1000, Retransmits: f.resent, Rate: f.rates(now),
+	}
+	if party.Container != "" {
+		out.Container, out.Image = party.Container, party.Image
+		out.Project, out.Service = party.Project, party.Service
+	}
+	return out
+}
+
+func protoName(proto uint8) string {
+	switch proto {
+	case protoICMP:
+		return "ICMP"
+	case protoTCP:
+		return "TCP"
+	case protoUDP:
+		return "UDP"
+	case protoICMPv6:
+		return "ICMPv6"
+	}
+	return "IP"
+}
