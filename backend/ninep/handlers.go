@@ -1,0 +1,446 @@
+package ninep
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+)
+
+// serve answers one request. It runs concurrently with others.
+func (c *conn) serve(r *request, m message) (message, error) {
+	switch m := m.(type) {
+	case *tAuth:
+		// Error 0 is how diod's tools learn that no authentication is needed.
+		return &rLerror{0}, nil
+	case *tAttach:
+		return c.attach(r, m)
+	case *tWalk:
+		return c.walk(r, m)
+	case *tClunk:
+		return &rEmpty{kindTclunk + 1}, c.clunk(r.ctx, m.fid)
+	case *tRemove:
+		return c.remove(r, m)
+	case *tXattrwalk:
+		return c.xattrWalk(r, m)
+	case *tRenameat:
+		return c.renameAt(r, m)
+	case *tRename:
+		return c.rename(r, m)
+	}
+	// The others work on one fid that is there already.
+	v, err := c.use(r, fidOf(m))
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, v.fid)
+	switch m := m.(type) {
+	case *tLopen:
+		return c.open(r.ctx, v, OpenFlags(m.flags))
+	case *tLcreate:
+		return c.create(r.ctx, v, m)
+	case *tRead:
+		return c.read(r.ctx, v, m)
+	case *tWrite:
+		return c.write(r.ctx, v, m)
+	case *tReaddir:
+		return c.readDir(r.ctx, v, m)
+	case *tGetattr:
+		a, err := v.place.node.Attr(r.ctx)
+		return &rGetattr{valid: 0x7ff, qid: v.place.node.Qid(), attr: a}, err
+	case *tSetattr:
+		s, ok := v.place.node.(AttrSetter)
+		if !ok {
+			return nil, ENOTSUP
+		}
+		return &rEmpty{kindTsetattr + 1}, s.SetAttr(r.ctx, m.set)
+	case *tMkdir:
+		return c.mkdir(r.ctx, v, m)
+	case *tUnlinkat:
+		const removeDir = 0x200
+		return &rEmpty{kindTunlinkat + 1}, unlink(r.ctx, v.place, m.name, m.flags&removeDir != 0)
+	case *tStatfs:
+		return statFS(r.ctx, v)
+	case *tFsync:
+		if s, ok := v.handle.(Syncer); ok {
+			err = s.Sync(r.ctx)
+		}
+		return &rEmpty{kindTfsync + 1}, err
+	}
+	return nil, ENOTSUP
+}
+
+func fidOf(m message) uint32 {
+	switch m := m.(type) {
+	case *tLopen:
+		return m.fid
+	case *tLcreate:
+		return m.fid
+	case *tRead:
+		return m.fid
+	case *tWrite:
+		return m.fid
+	case *tReaddir:
+		return m.fid
+	case *tGetattr:
+		return m.fid
+	case *tSetattr:
+		return m.fid
+	case *tMkdir:
+		return m.fid
+	case *tUnlinkat:
+		return m.fid
+	case *tStatfs:
+		return m.fid
+	case *tFsync:
+		return m.fid
+	}
+	return noFid
+}
+
+func (c *conn) attach(r *request, m *tAttach) (message, error) {
+	if m.afid != noFid {
+		return nil, EINVAL // there is no authentication that could have made one
+	}
+	n, err := c.tree.Attach(r.ctx, AttachRequest{User: m.uname, UID: m.uid, Name: m.aname})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.insert(m.fid, newFid(&place{node: n})); err != nil {
+		return nil, err
+	}
+	return &rQid{kindTattach + 1, n.Qid()}, nil
+}
+
+// walk answers with the part of the way that there is; only the whole way makes
+// the new fid.
+func (c *conn) walk(r *request, m *tWalk) (message, error) {
+	v, err := c.use(r, m.fid)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, v.fid)
+	p := v.place
+	qids := make([]Qid, 0, len(m.names))
+	for i, name := range m.names {
+		next, err := p.step(r.ctx, name)
+		if err != nil && i == 0 {
+			return nil, err
+		}
+		if err != nil {
+			return &rWalk{qids}, nil
+		}
+		p = next
+		qids = append(qids, p.node.Qid())
+	}
+	if m.newFid != m.fid {
+		return &rWalk{qids}, c.insert(m.newFid, newFid(p))
+	}
+	if err := c.replace(m.fid, v.fid, newFid(p)); err != nil {
+		return nil, err
+	}
+	return &rWalk{qids}, nil
+}
+
+// replace moves a fid that is not open to another place.
+func (c *conn) replace(id uint32, old, f *fid) error {
+	c.mu.Lock()
+	if c.fids[id] != old || old.busy {
+		c.mu.Unlock()
+		return EBUSY
+	}
+	c.fids[id] = f
+	c.mu.Unlock()
+	c.drop(old)
+	return nil
+}
+
+func (c *conn) open(ctx context.Context, v view, flags OpenFlags) (message, error) {
+	if err := c.begin(v.fid); err != nil {
+		return nil, err
+	}
+	h, err := v.place.node.Open(ctx, flags)
+	if err != nil {
+		h = nil
+	}
+	c.opened(v.fid, v.place, h, flags)
+	return &rLopen{kindTlopen + 1, v.place.node.Qid(), 0}, err
+}
+
+func (c *conn) create(ctx context.Context, v view, m *tLcreate) (message, error) {
+	d, ok := v.place.node.(Creator)
+	if !ok {
+		return nil, EROFS
+	}
+	if err := checkName(m.name); err != nil {
+		return nil, err
+	}
+	if err := c.begin(v.fid); err != nil {
+		return nil, err
+	}
+	n, h, err := d.Create(ctx, m.name, OpenFlags(m.flags), m.mode&0o7777)
+	if err != nil {
+		c.opened(v.fid, nil, nil, 0)
+		return nil, err
+	}
+	c.opened(v.fid, v.place.child(m.name, n), h, OpenFlags(m.flags))
+	return &rLopen{kindTlcreate + 1, n.Qid(), 0}, nil
+}
+
+// read reads into the frame of the reply.
+func (c *conn) read(ctx context.Context, v view, m *tRead) (message, error) {
+	h, ok := v.handle.(Reader)
+	switch {
+	case v.handle == nil || !v.flags.CanRead():
+		return nil, EBADF
+	case !ok && v.place.node.Qid().Type&QidDir != 0:
+		return nil, EISDIR
+	case !ok:
+		return nil, ENOTSUP
+	case m.offset > math.MaxInt64:
+		return nil, EINVAL
+	}
+	if w, ok := v.handle.(Waiter); ok {
+		if err := w.Wait(ctx, int64(m.offset)); err != nil {
+			return nil, err
+		}
+	}
+	raw, err := c.rawReply(ctx, kindTread+1, m.count)
+	if err != nil {
+		return nil, err
+	}
+	n, err := h.ReadAt(ctx, (*raw.buffer)[readHeader:], int64(m.offset))
+	if n == 0 && err != nil && !errors.Is(err, io.EOF) {
+		c.discard(raw)
+		return nil, err
+	}
+	raw.truncate(n)
+	return raw, nil
+}
+
+// rawReply sets memory aside for a reply that holds up to count bytes.
+func (c *conn) rawReply(ctx context.Context, kind uint8, count uint32) (*rawReply, error) {
+	n := int(min(count, uint32(c.msize-readHeader))) + readHeader
+	raw := &rawReply{}
+	if n > smallBuffer {
+		raw.weight = int64(n)
+		if err := c.memory.Acquire(ctx, raw.weight); err != nil {
+			return nil, err
+		}
+	}
+	raw.buffer = getBuffer(n)
+	(*raw.buffer)[4] = kind
+	return raw, nil
+}
+
+func (c *conn) discard(raw *rawReply) {
+	putBuffer(raw.buffer)
+	if raw.weight > 0 {
+		c.memory.Release(raw.weight)
+	}
+}
+
+// truncate sets how many bytes of data the reply holds.
+func (raw *rawReply) truncate(n int) {
+	*raw.buffer = (*raw.buffer)[:readHeader+n]
+	count := codec{buf: (*raw.buffer)[headerLen:headerLen]}
+	n32 := uint32(n)
+	count.u32(&n32)
+}
+
+func (c *conn) write(ctx context.Context, v view, m *tWrite) (message, error) {
+	if v.handle == nil || !v.flags.CanWrite() {
+		return nil, EBADF
+	}
+	h, ok := v.handle.(Writer)
+	if !ok {
+		return nil, ENOTSUP
+	}
+	if m.offset > math.MaxInt64 {
+		return nil, EINVAL
+	}
+	n, err := h.WriteAt(ctx, m.data, int64(m.offset))
+	if n > 0 {
+		err = nil // a short write; the next one meets the error again
+	}
+	return &rWrite{uint32(n)}, err
+}
+
+// readDir packs entries as qid[13] offset[8] type[1] name[s].
+func (c *conn) readDir(ctx context.Context, v view, m *tReaddir) (message, error) {
+	h, ok := v.handle.(DirReader)
+	switch {
+	case v.handle == nil:
+		return nil, EBADF
+	case !ok:
+		return nil, ENOTDIR
+	}
+	raw, err := c.rawReply(ctx, kindTreaddir+1, m.count)
+	if err != nil {
+		return nil, err
+	}
+	room := len(*raw.buffer) - readHeader
+	out := codec{buf: (*raw.buffer)[readHeader:readHeader]}
+	for e, err := range h.ReadDir(ctx, m.offset) {
+		if err == nil && len(out.buf)+13+8+1+2+len(e.Name) > room && len(out.buf) == 0 {
+			err = EINVAL // not even one fits: an empty answer would mean the end
+		}
+		if err != nil && len(out.buf) == 0 {
+			c.discard(raw)
+			return nil, err
+		}
+		if err != nil || len(out.buf)+13+8+1+2+len(e.Name) > room {
+			break
+		}
+		kind := e.Qid.Type.direntType()
+		out.qid(&e.Qid)
+		out.u64(&e.Offset)
+		out.u8(&kind)
+		out.text(&e.Name)
+	}
+	raw.truncate(len(out.buf))
+	return raw, nil
+}
+
+func (c *conn) mkdir(ctx context.Context, v view, m *tMkdir) (message, error) {
+	d, ok := v.place.node.(Mkdirer)
+	if !ok {
+		return nil, EROFS
+	}
+	if err := checkName(m.name); err != nil {
+		return nil, err
+	}
+	n, err := d.Mkdir(ctx, m.name, m.mode&0o7777)
+	if err != nil {
+		return nil, err
+	}
+	return &rQid{kindTmkdir + 1, n.Qid()}, nil
+}
+
+func unlink(ctx context.Context, dir *place, name string, isDir bool) error {
+	d, ok := dir.node.(Remover)
+	if !ok {
+		return EROFS
+	}
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return d.Unlink(ctx, name, isDir)
+}
+
+// remove unlinks a fid's file, and clunks the fid whether or not that works.
+func (c *conn) remove(r *request, m *tRemove) (message, error) {
+	v, err := c.use(r, m.fid)
+	if err != nil {
+		return nil, err
+	}
+	if v.place.parent == nil {
+		err = EBUSY
+	} else {
+		isDir := v.place.node.Qid().Type&QidDir != 0
+		err = unlink(r.ctx, v.place.parent, v.place.name, isDir)
+	}
+	c.release(r, v.fid)
+	if cerr := c.clunk(r.ctx, m.fid); err == nil && cerr != EBADF {
+		err = cerr
+	}
+	return &rEmpty{kindTremove + 1}, err
+}
+
+func (c *conn) renameAt(r *request, m *tRenameat) (message, error) {
+	from, err := c.use(r, m.oldDir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, from.fid)
+	to, err := c.use(r, m.newDir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, to.fid)
+	return &rEmpty{kindTrenameat + 1}, move(r.ctx, from.place, m.oldName, to.place, m.newName)
+}
+
+func (c *conn) rename(r *request, m *tRename) (message, error) {
+	f, err := c.use(r, m.fid)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, f.fid)
+	to, err := c.use(r, m.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, to.fid)
+	if f.place.parent == nil {
+		return nil, EBUSY
+	}
+	if err := move(r.ctx, f.place.parent, f.place.name, to.place, m.name); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	f.fid.place = to.place.child(m.name, f.place.node)
+	c.mu.Unlock()
+	return &rEmpty{kindTrename + 1}, nil
+}
+
+func move(ctx context.Context, from *place, oldName string, to *place, newName string) error {
+	d, ok := from.node.(Renamer)
+	if !ok {
+		return EROFS
+	}
+	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
+		return err
+	}
+	return d.Rename(ctx, oldName, to.node, newName)
+}
+
+// statFS makes numbers up for a tree that has none, so that df and programs that
+// look for space first go on.
+func statFS(ctx context.Context, v view) (message, error) {
+	if s, ok := v.place.node.(StatFSer); ok {
+		st, err := s.StatFS(ctx)
+		return &rStatfs{st}, err
+	}
+	const v9fsMagic = 0x01021997
+	return &rStatfs{StatFS{Type: v9fsMagic, BlockSize: 4096, NameLen: maxName}}, nil
+}
+
+// xattrWalk makes a fid from which an attribute's value can be read. An empty
+// name asks for the list of names, which nobody here keeps.
+func (c *conn) xattrWalk(r *request, m *tXattrwalk) (message, error) {
+	v, err := c.use(r, m.fid)
+	if err != nil {
+		return nil, err
+	}
+	defer c.release(r, v.fid)
+	x, ok := v.handle.(XattrReader)
+	if !ok {
+		x, ok = v.place.node.(XattrReader)
+	}
+	var value []byte
+	switch {
+	case m.name == "":
+	case !ok:
+		return nil, ENOTSUP
+	default:
+		if value, err = x.Xattr(r.ctx, m.name); err != nil {
+			return nil, err
+		}
+	}
+	f := newFid(v.place)
+	f.handle, f.busy = bytesHandle(value), true
+	return &rXattrwalk{uint64(len(value))}, c.insert(m.newFid, f)
+}
+
+// bytesHandle reads from memory.
+type bytesHandle []byte
+
+func (b bytesHandle) ReadAt(_ context.Context, p []byte, offset int64) (int, error) {
+	if offset >= int64(len(b)) {
+		return 0, io.EOF
+	}
+	return copy(p, b[offset:]), nil
+}
+
+func (b bytesHandle) Close() error { return nil }

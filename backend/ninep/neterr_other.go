@@ -1,0 +1,7 @@
+//go:build !unix
+
+package ninep
+
+func isPassingErrno(error) bool { return false }
+
+func isReset(error) bool { return false }
