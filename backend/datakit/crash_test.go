@@ -1,0 +1,246 @@
+package datakit
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// crashChild names the repository in which this test binary, run again, is to
+// commit until it is killed.
+const crashChild = "DATAKIT_TEST_CRASH_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashChild); path != "" {
+		if err := commitUntilKilled(path); err != nil {
+			fmt.Println("error", err)
+		}
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// commitUntilKilled prints each commit's hash after it was acknowledged. Two
+// branches, so that a kill hits several commits in flight.
+func commitUntilKilled(path string) error {
+	ctx := context.Background()
+	s, err := Open(ctx, path, Options{})
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	for _, branch := range []string{"main", "deep/er"} {
+		go func() {
+			for i := 0; ; i++ {
+				c, err := tryPut(ctx, s, branch, "crash", map[string]string{
+					fmt.Sprintf("%d/file", i%7): fmt.Sprint(os.Getpid(), i), "counter": fmt.Sprint(os.Getpid(), i)})
+				if err != nil {
+					failed <- err
+					return
+				}
+				// One write each: the parent never sees half a line of ours
+				// that was acknowledged.
+				fmt.Fprintf(os.Stdout, "%s %s\n", branch, c.Hash)
+			}
+		}()
+	}
+	return <-failed
+}
+
+// TestKill kills a committing process at random moments.
+func TestKill(t *testing.T) {
+	const rounds = 20
+	path := filepath.Join(t.TempDir(), "repo.git")
+	acked := map[string][]string{}
+	leftovers := 0
+	for round := range rounds {
+		child := exec.Command(os.Args[0])
+		child.Env = append(os.Environ(), crashChild+"="+path)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Killed some commits after its first, at any point of a commit.
+		lines := bufio.NewScanner(out)
+		var kill *time.Timer
+		for lines.Scan() {
+			branch, hash, ok := strings.Cut(lines.Text(), " ")
+			if !ok || branch == "error" {
+				t.Fatalf("child: %s", lines.Text())
+			}
+			if _, err := ParseHash(hash); err != nil {
+				continue // cut by the kill
+			}
+			acked[branch] = append(acked[branch], hash)
+			if kill == nil {
+				kill = time.AfterFunc(time.Duration(rand.IntN(60_000))*time.Microsecond, func() { _ = child.Process.Kill() })
+			}
+		}
+		_ = child.Wait()
+		if kill == nil {
+			t.Fatal("the child committed nothing")
+		}
+		left, err := os.ReadDir(filepath.Join(path, ownDir, "tmp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		leftovers += len(left)
+		if round%5 == 0 {
+			fsck(t, path) // as it was left, before any recovery
+		}
+		s, err := Open(t.Context(), path, Options{})
+		if err != nil {
+			t.Fatalf("open after kill %d: %v", round, err)
+		}
+		for branch := range acked {
+			put(t, s, branch, "after", map[string]string{"round": fmt.Sprint(round)})
+		}
+		s.Close()
+		if left, _ := os.ReadDir(filepath.Join(path, ownDir, "tmp")); len(left) > 0 {
+			t.Errorf("left after recovery: %v", left)
+		}
+	}
+	total := 0
+	for branch, hashes := range acked {
+		reachable := map[string]bool{}
+		for _, h := range strings.Fields(git(t, path, "rev-list", branch)) {
+			reachable[h] = true
+		}
+		for _, h := range hashes {
+			if !reachable[h] {
+				t.Errorf("acknowledged commit %s of %s is lost", h, branch)
+			}
+		}
+		total += len(hashes)
+	}
+	fsck(t, path)
+	t.Logf("%d kills, %d acknowledged commits, %d temporary files left and cleaned", rounds, total, leftovers)
+}
+
+// TestBesideGit lets our writers and git commit to one branch at the same time.
+func TestBesideGit(t *testing.T) {
+	s := openTest(t, Options{})
+	ctx := t.Context()
+	put(t, s, "main", "base", map[string]string{"base": "1"})
+	var mu sync.Mutex
+	var acked []Hash
+	ack := func(h Hash) {
+		mu.Lock()
+		defer mu.Unlock()
+		acked = append(acked, h)
+	}
+	const ours, theirs = 40, 12
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := range ours {
+				c, err := tryPut(ctx, s, "main", "ours", map[string]string{fmt.Sprintf("w%d", w): fmt.Sprint(i)})
+				if err != nil {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+				ack(c.Hash)
+			}
+		})
+	}
+	refused := 0
+	writers.Go(func() {
+		for i := 0; i < theirs; {
+			// git refuses when we were faster: that is its answer, not a loss.
+			h, err := gitPut(s.Path(), "main", "git", fmt.Sprint(i))
+			if err != nil {
+				if !strings.Contains(err.Error(), "update-ref") {
+					t.Error(err)
+					return
+				}
+				refused++
+				continue
+			}
+			ack(h)
+			i++
+		}
+	})
+	writers.Wait()
+	reachable := map[Hash]bool{}
+	for c, err := range s.History(ctx, head(t, s, "main"), "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		reachable[c.Hash] = true
+	}
+	for _, h := range acked {
+		if !reachable[h] {
+			t.Errorf("acknowledged commit %s is lost", h)
+		}
+	}
+	if len(acked) != 2*ours+theirs || len(reachable) != len(acked)+1 {
+		t.Errorf("%d acknowledged, %d in the history", len(acked), len(reachable))
+	}
+	fsck(t, s.Path())
+	t.Logf("git was refused %d times and repeated", refused)
+}
+
+func TestOneBranchManyWriters(t *testing.T) {
+	s := openTest(t, Options{})
+	const writers, each = 16, 5
+	var all sync.WaitGroup
+	for w := range writers {
+		all.Go(func() {
+			for i := range each {
+				for {
+					// A shared list: a lost update would be missing in it. Each
+					// adds its own word, as equal changes merge.
+					err := enlist(t.Context(), s, fmt.Sprintf("%d.%d ", w, i))
+					var conflict *ConflictError
+					if errors.As(err, &conflict) {
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					break
+				}
+			}
+		})
+	}
+	all.Wait()
+	words := strings.Fields(files(t, s, head(t, s, "main"))["list"])
+	slices.Sort(words)
+	if n := len(slices.Compact(words)); n != writers*each {
+		t.Errorf("the list has %d words, want %d", n, writers*each)
+	}
+	if log, err := s.Log(t.Context(), "main", 1000, ""); err != nil || len(log) != writers*each {
+		t.Errorf("%d commits, %v", len(log), err)
+	}
+}
+
+func enlist(ctx context.Context, s *Store, word string) error {
+	tx, err := s.Begin(ctx, "main")
+	if err != nil {
+		return err
+	}
+	defer tx.Close()
+	old, err := tx.Read("list")
+	if err != nil && !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	if err := tx.Write("list", append(old, word...), ModeFile); err != nil {
+		return err
+	}
+	_, err = tx.Commit(ctx, Message{Text: "enlist"})
+	return err
+}
