@@ -21,8 +21,6 @@ const (
 	callTimeout = 15 * time.Second
 )
 
-var errEnded = errors.New("the session with the guest's agent has ended")
-
 // Options is what the host does for the guest.
 type Options struct {
 	// Expose makes a port of the host lead to a container, and returns the request

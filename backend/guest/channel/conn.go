@@ -170,8 +170,7 @@ func (c *Conn) CloseWrite() error {
 func (c *Conn) Close() error {
 	c.closeOnce.Do(func() {
 		c.closed.Store(true)
-		_ = c.s.y.SetDeadline(time.Unix(1, 0)) // ends reads and writes in progress
-		_ = c.s.y.Close()
+		_ = c.s.Close()
 		close(c.gone)
 	})
 	return nil

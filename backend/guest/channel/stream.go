@@ -36,13 +36,16 @@ type Refusal struct{ Text string }
 func (r *Refusal) Error() string { return r.Text }
 
 // A Stream is one conversation. Its messages are JSON, each behind its length as
-// four bytes, big-endian. Close ends both directions.
+// four bytes, big-endian.
 type Stream struct {
 	y *yamux.Stream
 }
 
-func (s *Stream) Close() error                  { return s.y.Close() }
-func (s *Stream) SetDeadline(t time.Time) error { return s.y.SetDeadline(t) }
+// Close ends both directions, and a Send or Receive in progress.
+func (s *Stream) Close() error {
+	_ = s.y.SetDeadline(time.Unix(1, 0))
+	return s.y.Close()
+}
 
 // Do runs f, whose reads and writes on s fail when ctx ends; the error is then
 // that of ctx. The stream is of no use after that but to be closed.
