@@ -111,11 +111,11 @@ func dnsNameLen(msg []byte, off int) int {
 }
 
 // appendDNSName appends the name at off of msg, dots between labels, "." for
-// the root, and reports whether the name was sound. A pointer must lead to an
-// earlier place than the one it is read from and than any before it, so a loop
+// the root, and reports whether the name was sound. A pointer must lead to
+// before the place where the run of labels it ends began, so a loop
 // cannot be made; the length is that of RFC 1035.
 func appendDNSName(dst, msg []byte, off int) ([]byte, bool) {
-	start, wire, limit := len(dst), 0, off+1
+	start, wire, limit := len(dst), 0, off
 	for off < len(msg) {
 		c := int(msg[off])
 		switch {

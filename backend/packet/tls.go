@@ -31,6 +31,7 @@ type TLSFields struct {
 	MaxVersion    uint16 // highest version offered that is not GREASE; 0: unknown
 	HelloComplete bool   // the whole ClientHello was in the segment
 	hello         Span
+	helloVersion  uint16 // legacy_version of the ClientHello
 }
 
 // decodeTLS reports whether the payload begins with a TLS record.
@@ -70,7 +71,8 @@ func isTLSRecord(b []byte) bool {
 func (p *Parsed) decodeHello() {
 	t := &p.TLS
 	r := reader{b: p.Frame[:t.hello.End], off: t.hello.Start}
-	t.MaxVersion = r.u16()
+	t.helloVersion = r.u16()
+	t.MaxVersion = t.helloVersion
 	r.skip(32)            // random
 	r.skip(int(r.u8()))   // session
 	r.skip(int(r.u16()))  // cipher suites

@@ -48,8 +48,10 @@ func (f *fields) tlsHandshake(p *Parsed, off int) {
 // clientHello adds the fields of RFC 8446 §4.1.2, as far as the segment goes.
 func (f *fields) clientHello(p *Parsed) {
 	r := reader{b: p.Frame[:p.TLS.hello.End], off: p.TLS.hello.Start}
-	f.hex("tls.handshake.version", "Version", r.off, 2, tlsVersionName(r.u16()))
-	f.raw("tls.handshake.random", "Random", r.off, r.span(32).Len())
+	f.hex("tls.handshake.version", "Version", r.off, 2, tlsVersionName(p.TLS.helloVersion))
+	r.skip(2)
+	f.raw("tls.handshake.random", "Random", r.off, 32)
+	r.skip(32)
 	f.num("tls.handshake.session_id_length", "Session ID length", r.off, 1, "")
 	n := int(r.u8())
 	f.raw("tls.handshake.session_id", "Session ID", r.off, n)

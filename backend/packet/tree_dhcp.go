@@ -10,7 +10,7 @@ func (t *tree) dhcp() {
 	off := p.Payload.Start
 	f := t.fields(p.Payload.End)
 	f.num("dhcp.type", "Message type", off, 1, map[byte]string{1: "Boot request", 2: "Boot reply"}[f.b[off]])
-	f.num("dhcp.hw.type", "Hardware type", off+1, 1, "")
+	f.hex("dhcp.hw.type", "Hardware type", off+1, 1, "")
 	f.num("dhcp.hw.len", "Hardware address length", off+2, 1, "")
 	f.num("dhcp.hops", "Hops", off+3, 1, "")
 	f.hex("dhcp.id", "Transaction ID", off+4, 4, "")
@@ -38,10 +38,9 @@ func (f *fields) dhcpOptions(off int) {
 		}
 		start := v.Start - 2 // padding before it is not part of the option
 		s := f.sub()
-		s.num("dhcp.option.type", "Option", start, 1, "")
 		s.num("dhcp.option.length", "Length", start+1, 1, "")
 		label := s.dhcpValue(code, v.Start, v.Len())
-		f.add("", "Option", fmt.Sprintf("%s (%d)", label, code), start, next-start, s.list...)
+		f.add("dhcp.option.type", "Option", fmt.Sprintf("%s (%d)", label, code), start, next-start, s.list...)
 		off = next
 	}
 }
@@ -80,7 +79,7 @@ func (f *fields) dhcpValue(code byte, off, n int) (label string) {
 		return addresses("dhcp.option.requested_ip_address", "Requested address")
 	case code == 51 && n == 4:
 		lease := time.Duration(f.uint(off, 4)) * time.Second
-		f.add("dhcp.option.ip_address_lease_time", "Lease time", lease.String(), off, 4)
+		f.num("dhcp.option.ip_address_lease_time", "Lease time", off, 4, lease.String())
 		return "Lease time"
 	case code == 53 && n == 1:
 		f.num("dhcp.option.dhcp", "Message type", off, 1, dhcpTypeName(f.b[off]))

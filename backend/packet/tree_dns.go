@@ -32,7 +32,9 @@ func (f *fields) dnsFlags(d *DNSFields, off int) []Field {
 	s := f.sub()
 	s.bit("dns.flags.response", "Response", off, 2, 0x8000)
 	s.add("dns.flags.opcode", "Opcode", fmt.Sprint(d.Flags>>11&15), off, 2)
-	s.bit("dns.flags.authoritative", "Authoritative", off, 2, 0x0400)
+	if d.Response() {
+		s.bit("dns.flags.authoritative", "Authoritative", off, 2, 0x0400)
+	}
 	s.bit("dns.flags.truncated", "Truncated", off, 2, 0x0200)
 	s.bit("dns.flags.recdesired", "Recursion desired", off, 2, 0x0100)
 	if d.Response() {

@@ -19,7 +19,7 @@ func (t *tree) ipv4() {
 	flags.bit("ip.flags.df", "Don't fragment", off+6, 1, 0x40)
 	flags.bit("ip.flags.mf", "More fragments", off+6, 1, 0x20)
 	f.add("ip.flags", "Flags", fmt.Sprintf("0x%x", b[6]>>5), off+6, 1, flags.list...)
-	f.add("ip.frag_offset", "Fragment offset", fmt.Sprint(p.FragOffset), off+6, 2)
+	f.add("ip.frag_offset", "Fragment offset", plural(p.FragOffset, "byte"), off+6, 2)
 	f.num("ip.ttl", "Time to live", off+8, 1, "")
 	f.num("ip.proto", "Protocol", off+9, 1, ipProtoName(b[9]))
 	f.hex("ip.checksum", "Header checksum", off+10, 2, "")
@@ -151,10 +151,8 @@ func extHeaderAbbrev(next byte) (name, prefix string) {
 func (t *tree) icmp() {
 	p := t.p
 	name, title := "icmp", "Internet Control Message Protocol"
-	ident, seq := "icmp.ident", "icmp.seq"
 	if p.Set.Has(ICMPv6) {
 		name, title = "icmpv6", "Internet Control Message Protocol v6"
-		ident, seq = "icmpv6.echo.identifier", "icmpv6.echo.sequence_number"
 	}
 	off, end := p.l4, p.Payload.Start
 	f := t.fields(len(p.Frame))
@@ -164,9 +162,12 @@ func (t *tree) icmp() {
 	target, isND := p.ndTarget()
 	switch {
 	case end < off+8:
+	case p.Echo() && p.Set.Has(ICMPv6):
+		f.hex("icmpv6.echo.identifier", "Identifier", off+4, 2, "")
+		f.num("icmpv6.echo.sequence_number", "Sequence number", off+6, 2, "")
 	case p.Echo():
-		f.hex(ident, "Identifier", off+4, 2, "")
-		f.num(seq, "Sequence number", off+6, 2, "")
+		f.num("icmp.ident", "Identifier", off+4, 2, "")
+		f.num("icmp.seq", "Sequence number", off+6, 2, "")
 	case p.Set.Has(ICMPv4) && p.ICMP.Type == icmpUnreachable && p.ICMP.Code == 4:
 		f.num("icmp.mtu", "MTU of next hop", off+6, 2, "")
 	case p.Set.Has(ICMPv6) && p.ICMP.Type == icmp6TooBig:
