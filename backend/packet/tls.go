@@ -43,10 +43,10 @@ func (p *Parsed) decodeTLS() bool {
 	p.Set |= TLS
 	t := &p.TLS
 	t.Record, t.Version = b[0], be16(b[1:])
-	if t.Record != recordHandshake || len(b) < tlsRecordLen+4 {
+	end := min(tlsRecordLen+int(be16(b[3:])), len(b))
+	if t.Record != recordHandshake || end < tlsRecordLen+4 {
 		return true
 	}
-	end := min(tlsRecordLen+int(be16(b[3:])), len(b))
 	n := int(b[6])<<16 | int(be16(b[7:]))
 	// An encrypted handshake message shows a random type and length; a clear
 	// one fits the record, unless it is a hello too long for one.
