@@ -89,8 +89,10 @@ type rawCommit struct {
 
 const maxParents = 64
 
+var epoch = time.Unix(0, 0).UTC()
+
 func decodeCommit(data []byte) (rawCommit, error) {
-	var c rawCommit
+	c := rawCommit{when: epoch, commit: epoch}
 	head, message, _ := strings.Cut(string(data), "\n\n")
 	c.message = message
 	seen := false
@@ -128,11 +130,11 @@ func decodeSignature(s string) (Author, time.Time) {
 	who := Author{Name: strings.TrimSpace(name), Email: strings.TrimSpace(email)}
 	fields := strings.Fields(date)
 	if len(fields) == 0 {
-		return who, time.Unix(0, 0).UTC()
+		return who, epoch
 	}
 	seconds, err := strconv.ParseInt(fields[0], 10, 64)
 	if err != nil || seconds < 0 || seconds > 1<<40 {
-		return who, time.Unix(0, 0).UTC()
+		return who, epoch
 	}
 	when := time.Unix(seconds, 0).UTC()
 	if len(fields) > 1 {

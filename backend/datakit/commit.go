@@ -121,7 +121,11 @@ func (s *Store) attempt(ctx context.Context, branch string, m Message, change ch
 	if err != nil {
 		return Commit{}, err
 	}
-	if err := b.writeTo(s.objects, h); err != nil {
+	objects, err := b.take(h, tree)
+	if err != nil {
+		return Commit{}, err
+	}
+	if err := s.objects.write(objects); err != nil {
 		return Commit{}, err
 	}
 	return c, s.refs.update(ctx, branch, head, h)

@@ -73,9 +73,10 @@ func TestKill(t *testing.T) {
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
-		// Killed some commits after its first, at any point of a commit.
+		// Killed after a few commits, at any point of the next.
 		lines := bufio.NewScanner(out)
 		var kill *time.Timer
+		after := rand.IntN(6)
 		for lines.Scan() {
 			branch, hash, ok := strings.Cut(lines.Text(), " ")
 			if !ok || branch == "error" {
@@ -85,8 +86,8 @@ func TestKill(t *testing.T) {
 				continue // cut by the kill
 			}
 			acked[branch] = append(acked[branch], hash)
-			if kill == nil {
-				kill = time.AfterFunc(time.Duration(rand.IntN(60_000))*time.Microsecond, func() { _ = child.Process.Kill() })
+			if after--; after < 0 && kill == nil {
+				kill = time.AfterFunc(time.Duration(rand.IntN(30_000))*time.Microsecond, func() { _ = child.Process.Kill() })
 			}
 		}
 		_ = child.Wait()
@@ -142,7 +143,7 @@ func TestBesideGit(t *testing.T) {
 		defer mu.Unlock()
 		acked = append(acked, h)
 	}
-	const ours, theirs = 40, 12
+	const ours, theirs = 30, 8
 	var writers sync.WaitGroup
 	for w := range 2 {
 		writers.Go(func() {
@@ -195,7 +196,7 @@ func TestBesideGit(t *testing.T) {
 
 func TestOneBranchManyWriters(t *testing.T) {
 	s := openTest(t, Options{})
-	const writers, each = 16, 5
+	const writers, each = 8, 4
 	var all sync.WaitGroup
 	for w := range writers {
 		all.Go(func() {

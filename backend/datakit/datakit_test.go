@@ -15,8 +15,6 @@ import (
 
 var alice = Author{Name: "Alice", Email: "alice@example.org"}
 
-var epoch = time.Unix(0, 0).UTC()
-
 func openTest(t *testing.T, opt Options) *Store {
 	t.Helper()
 	return openAt(t, filepath.Join(t.TempDir(), "repo.git"), opt)

@@ -8,9 +8,10 @@
 //     A branch is changed by git's own protocol (refs/heads/NAME.lock, compare,
 //     rename), so neither side can overwrite what the other acknowledged.
 //   - An acknowledged commit is durable. When Commit returns, every object and
-//     the branch have been fsynced, directories included, in an order in which
-//     no crash leaves an object without what it refers to. After kill -9 the
-//     next Open removes what the dead process left and nothing else.
+//     the branch have been fsynced, directories included, the branch last.
+//     Objects appear after those they refer to, so git fsck is clean at any
+//     instant. After kill -9 the next Open removes what the dead process left
+//     and nothing else.
 //   - A branch only holds valid trees, as far as this package writes it: the
 //     branch's validator sees the tree before any object is written. Commits
 //     made by git itself cannot be refused here; readers must check them.

@@ -76,6 +76,7 @@ func FuzzDecodeObjects(f *testing.F) {
 	f.Add([]byte("100644 a\x00" + strings.Repeat("x", 20) + "40000 b\x00" + strings.Repeat("y", 20)))
 	f.Add(encodeCommit(emptyTree, []Hash{{1}}, alice, epoch, "message\n"))
 	f.Add([]byte("tree \nparent x\n"))
+	f.Add([]byte("tree 0000000000000000000000000000000000000000"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if entries, err := decodeTree(data); err == nil {
 			again, err := decodeTree(encodeTree(entries))

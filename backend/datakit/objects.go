@@ -8,10 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/objfile"
+	"golang.org/x/sync/errgroup"
 )
 
 // maxObject bounds the memory one object may take. Trees of 100,000 entries
@@ -103,54 +106,103 @@ func (db *objectDB) loose(h Hash) (plumbing.ObjectType, []byte, error) {
 	return kind, data, nil
 }
 
-// write stores an object so that it survives a crash from the moment write
-// returns: a file of its own, fsync, rename into place, fsync of the directory
-// and, when that is new, of its parent.
-func (db *objectDB) write(h Hash, kind plumbing.ObjectType, data []byte) error {
-	path := db.loosePath(h)
-	if err := refresh(path); err == nil {
-		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("refresh object: %w", err)
-	}
-	dir := filepath.Dir(path)
-	if err := os.Mkdir(dir, 0o777); err == nil {
-		if err := syncDir(db.dir); err != nil {
-			return err
+// write stores objects, each after those it refers to, and returns when they
+// are durable: each a file of its own, fsynced, renamed into place in the order
+// given, its directory fsynced. The fsyncs of one step run side by side, since
+// file systems serve many for little more than one.
+func (db *objectDB) write(objects []newObject) error {
+	var newDir atomic.Bool
+	temps := make([]string, len(objects))
+	defer func() {
+		for _, tmp := range temps {
+			if tmp != "" {
+				_ = os.Remove(tmp)
+			}
 		}
-	} else if !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("create object directory: %w", err)
+	}()
+	err := sideBySide(len(objects), func(i int) error {
+		made, tmp, err := db.stage(objects[i])
+		if made {
+			newDir.Store(true)
+		}
+		temps[i] = tmp
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	tmp, err := writeTemp(db.tmp, "object-*", func(w io.Writer) error {
+	dirs := []string{}
+	for i, o := range objects {
+		path := db.loosePath(o.hash)
+		if dir := filepath.Dir(path); !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+		if temps[i] == "" {
+			continue
+		}
+		err := os.Rename(temps[i], path)
+		if errors.Is(err, fs.ErrNotExist) { // git gc removed the directory, as it was empty
+			newDir.Store(true)
+			err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.Rename(temps[i], path))
+		}
+		if err != nil {
+			return fmt.Errorf("write object: %w", err)
+		}
+		temps[i] = ""
+	}
+	if newDir.Load() {
+		dirs = append(dirs, db.dir)
+	}
+	return sideBySide(len(dirs), func(i int) error { return syncDir(dirs[i]) })
+}
+
+// sideBySide calls f for 0 to n-1, several at a time, and returns an error if
+// one did.
+func sideBySide(n int, f func(int) error) error {
+	var g errgroup.Group
+	g.SetLimit(8)
+	for i := range n {
+		g.Go(func() error { return f(i) })
+	}
+	return g.Wait()
+}
+
+// stage makes a fsynced file of an object in the temporary directory, and the
+// directory it will go to. tmp is "" when the repository has the object loose.
+func (db *objectDB) stage(o newObject) (madeDir bool, tmp string, err error) {
+	path := db.loosePath(o.hash)
+	if err := refresh(path); err == nil {
+		return false, "", nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return false, "", fmt.Errorf("refresh object: %w", err)
+	}
+	err = os.Mkdir(filepath.Dir(path), 0o777)
+	madeDir = err == nil
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return false, "", fmt.Errorf("create object directory: %w", err)
+	}
+	tmp, err = writeTemp(db.tmp, "object-*", 0o444, func(w io.Writer) error {
 		z, err := zlib.NewWriterLevel(w, zlib.BestSpeed)
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(z, "%s %d\x00", kind, len(data)); err != nil {
+		if _, err := fmt.Fprintf(z, "%s %d\x00", o.kind, len(o.data)); err != nil {
 			return err
 		}
-		if _, err := z.Write(data); err != nil {
+		if _, err := z.Write(o.data); err != nil {
 			return err
 		}
 		return z.Close()
 	})
 	if err != nil {
-		return fmt.Errorf("write object: %w", err)
+		return madeDir, "", fmt.Errorf("write object: %w", err)
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		_ = os.Remove(tmp)
-		// git removes a fan-out directory that gc has emptied.
-		if errors.Is(err, fs.ErrNotExist) {
-			return db.write(h, kind, data)
-		}
-		return fmt.Errorf("write object: %w", err)
-	}
-	return syncDir(dir)
+	return madeDir, tmp, nil
 }
 
 // refresh makes an object that is there already as good as a new one: durable,
 // since git does not fsync, and young, since git gc removes old unreachable
-// objects.
+// objects. The caller fsyncs the directory.
 func refresh(path string) error {
 	now := time.Now()
 	if err := os.Chtimes(path, now, now); err != nil {
@@ -161,21 +213,18 @@ func refresh(path string) error {
 		return err
 	}
 	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return f.Sync()
 }
 
-// writeTemp makes a fsynced, read-only file in dir and returns its path.
-func writeTemp(dir, pattern string, fill func(io.Writer) error) (path string, err error) {
+// writeTemp makes a fsynced file in dir and returns its path.
+func writeTemp(dir, pattern string, mode fs.FileMode, fill func(io.Writer) error) (path string, err error) {
 	f, err := os.CreateTemp(dir, pattern)
 	if err != nil {
 		return "", err
 	}
 	err = fill(f)
 	if err == nil {
-		err = f.Chmod(0o444)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = f.Sync()
@@ -190,25 +239,27 @@ func writeTemp(dir, pattern string, fill func(io.Writer) error) (path string, er
 	return f.Name(), nil
 }
 
-// batch holds the objects of a commit in memory, so that a validator sees the
-// tree before the disk does.
-type batch struct {
-	next objectReader
-	held map[Hash]heldObject
-}
-
-type heldObject struct {
+// newObject is an object that is not stored yet.
+type newObject struct {
+	hash Hash
 	kind plumbing.ObjectType
 	data []byte
 }
 
+// batch holds the objects of a commit in memory, so that a validator sees the
+// tree before the disk does.
+type batch struct {
+	next objectReader
+	held map[Hash]newObject
+}
+
 func newBatch(next objectReader) *batch {
-	return &batch{next: next, held: map[Hash]heldObject{}}
+	return &batch{next: next, held: map[Hash]newObject{}}
 }
 
 func (b *batch) put(kind plumbing.ObjectType, data []byte) Hash {
 	h := hashOf(kind, data)
-	b.held[h] = heldObject{kind, data}
+	b.held[h] = newObject{h, kind, data}
 	return h
 }
 
@@ -219,36 +270,30 @@ func (b *batch) object(h Hash, want plumbing.ObjectType) ([]byte, error) {
 	return b.next.object(h, want)
 }
 
-// writeTo stores the held objects that h needs, then h: whatever a crash
-// leaves, no object lacks what it refers to.
-func (b *batch) writeTo(db *objectDB, h Hash) error {
+// take returns the held objects that commit needs and the commit, each after
+// those it refers to. The rest, such as trees that a merge replaced, is not
+// worth storing.
+func (b *batch) take(commit Hash, tree Hash) ([]newObject, error) {
+	list, err := b.takeBelow(nil, tree)
+	return append(list, b.held[commit]), err
+}
+
+func (b *batch) takeBelow(list []newObject, h Hash) ([]newObject, error) {
 	o, ok := b.held[h]
 	if !ok {
-		return nil
+		return list, nil
 	}
-	switch o.kind {
-	case plumbing.CommitObject:
-		c, err := decodeCommit(o.data)
-		if err != nil {
-			return err
-		}
-		if err := b.writeTo(db, c.tree); err != nil {
-			return err
-		}
-	case plumbing.TreeObject:
+	delete(b.held, h) // once is enough
+	if o.kind == plumbing.TreeObject {
 		entries, err := decodeTree(o.data)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, e := range entries {
-			if err := b.writeTo(db, e.hash); err != nil {
-				return err
+			if list, err = b.takeBelow(list, e.hash); err != nil {
+				return nil, err
 			}
 		}
 	}
-	if err := db.write(h, o.kind, o.data); err != nil {
-		return err
-	}
-	delete(b.held, h)
-	return nil
+	return append(list, o), nil
 }

@@ -160,7 +160,7 @@ func (r *refStore) update(ctx context.Context, branch string, old, next Hash) er
 			return err
 		}
 	}
-	tmp, err := writeTemp(r.tmp, "ref-*", func(w io.Writer) error {
+	tmp, err := writeTemp(r.tmp, "ref-*", 0o644, func(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s\n", next)
 		return err
 	})

@@ -203,14 +203,11 @@ func (s *Store) createFile(name, content string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	tmp, err := writeTemp(s.refs.tmp, "file-*", func(w io.Writer) error {
+	tmp, err := writeTemp(s.refs.tmp, "file-*", 0o644, func(w io.Writer) error {
 		_, err := io.WriteString(w, content)
 		return err
 	})
 	if err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp, 0o644); err != nil {
 		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {
