@@ -27,6 +27,9 @@ type Host struct {
 	OS          string // as runtime.GOOS
 	Arch        string // as runtime.GOARCH, of host and guest
 	Accelerator string // the one chosen: vm.KVM, vm.HVF, vm.WHPX or vm.TCG
+	// TSCKHz is the frequency of the time stamp counter that an emulated amd64
+	// guest sees; 0 if not known. See tscKHz.
+	TSCKHz uint64
 }
 
 // Args is QEMU's command line for a machine, without the program's name. It
@@ -148,6 +151,9 @@ func (b board) words() []string {
 		w = append(w, "mitigations=off")
 		if b.Arch == "amd64" {
 			w = append(w, "no_timer_check", "tsc=reliable")
+			if b.TSCKHz > 0 {
+				w = append(w, "tsc_early_khz="+strconv.FormatUint(b.TSCKHz, 10))
+			}
 		}
 	}
 	return w

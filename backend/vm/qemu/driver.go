@@ -107,7 +107,11 @@ func (d *Driver) Start(ctx context.Context, c vm.Config) (vm.Instance, error) {
 }
 
 func thisHost(accelerator string) Host {
-	return Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Accelerator: accelerator}
+	h := Host{OS: runtime.GOOS, Arch: runtime.GOARCH, Accelerator: accelerator}
+	if accelerator == vm.TCG {
+		h.TSCKHz = tscKHz()
+	}
+	return h
 }
 
 // vacant refuses a directory in which a QEMU still listens.

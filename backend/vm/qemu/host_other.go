@@ -15,5 +15,3 @@ func hostKernel() string { return runtime.GOOS }
 // monitor, which lies in a directory that only the owner can enter, but never
 // kills.
 func isMachine(int, string) bool { return false }
-
-var _ vm.Recoverer = (*Driver)(nil)

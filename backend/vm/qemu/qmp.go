@@ -169,8 +169,10 @@ func (q *qmp) send(ctx context.Context, m map[string]any, args any) error {
 		deadline = time.Now().Add(5 * time.Second)
 	}
 	q.conn.SetWriteDeadline(deadline)
-	_, err = q.conn.Write(append(line, '\n'))
-	return err
+	if _, err := q.conn.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("%w: %w", errQMPGone, err)
+	}
+	return nil
 }
 
 // close ends the connection and waits for the reader.
