@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Bounds of lists and lines.
@@ -85,6 +87,9 @@ func parseFolder(line string) (Folder, *Error) {
 	f := Folder{Path: line}
 	if path, ok := strings.CutSuffix(line, " ro"); ok {
 		f = Folder{Path: strings.TrimSpace(path), ReadOnly: true}
+	}
+	if !utf8.ValidString(f.Path) || strings.ContainsFunc(f.Path, unicode.IsControl) {
+		return f, &Error{Message: "a path with control characters", Hint: "rename the folder"}
 	}
 	if !filepath.IsAbs(f.Path) {
 		return f, &Error{Message: "not an absolute path", Hint: "write the whole path, such as /home/me/work"}
