@@ -114,7 +114,7 @@ func (n *memNode) Xattr(_ context.Context, name string) ([]byte, error) {
 
 func (n *memNode) Open(_ context.Context, flags OpenFlags) (Handle, error) {
 	if flags&Truncate != 0 {
-		n.SetAttr(nil, SetAttr{Valid: SetSize})
+		n.SetAttr(context.Background(), SetAttr{Valid: SetSize})
 	}
 	n.t.open.Add(1)
 	if n.children != nil {
