@@ -55,16 +55,12 @@ func New(o Options) *Capture {
 	return c
 }
 
-// parsers lends Frame its scratch: a Parsed whose address reaches a method
-// value would otherwise be allocated for each frame.
-var parsers = sync.Pool{New: func() any { return new(packet.Parsed) }}
-
 // Frame records a frame that passed at the time. It copies what it keeps; a
 // frame longer than packet.MaxFrame is cut to that.
 func (c *Capture) Frame(at time.Time, dir Direction, frame []byte) {
 	wire := len(frame)
 	frame = frame[:min(wire, packet.MaxFrame)]
-	p := parsers.Get().(*packet.Parsed)
+	var p packet.Parsed
 	p.Decode(frame)
 	kept := frame
 	if c.snaplen > 0 && len(kept) > c.snaplen {
@@ -75,12 +71,9 @@ func (c *Capture) Frame(at time.Time, dir Direction, frame []byte) {
 	if !c.recording {
 		c.paused++
 	} else {
-		c.record(p, at, dir, wire, kept)
+		c.record(&p, at, dir, wire, kept)
 	}
 	c.mu.Unlock()
-
-	*p = packet.Parsed{}
-	parsers.Put(p)
 }
 
 func (c *Capture) record(p *packet.Parsed, at time.Time, dir Direction, wire int, kept []byte) {
@@ -202,11 +195,11 @@ func (c *Capture) FlowsSince(seq uint64) FlowChanges {
 // without a name: what a container is called may be known only after its first
 // packets. Those that got one count as changed.
 func (c *Capture) nameLate(now time.Time) {
-	const most = 256
+	const most = 256 // flows of each list, the newest
 	var late []*flow
 	for _, l := range []*flowList{&c.flows.tcp, &c.flows.dgram, &c.flows.ended} {
-		for f := l.last; f != nil && now.Sub(f.last) <= nameGrace && len(late) < most; f = f.prev {
-			if f.srcInfo.Name == "" || f.dstInfo.Name == "" {
+		for f, n := l.last, 0; f != nil && n < most; f, n = f.prev, n+1 {
+			if now.Sub(f.last) <= nameGrace && (f.srcInfo.Name == "" || f.dstInfo.Name == "") {
 				late = append(late, f)
 			}
 		}
