@@ -26,6 +26,7 @@
 //
 // One process at a time may open a repository for writing through this package
 // (a lock on datakit/lock inside it, released by the system when the process
-// dies); git processes are not counted. Repositories with SHA-256 names, the
-// reftable format or borrowed objects (alternates) are refused by Open.
+// dies); git processes are not counted. The file system has to have hard links.
+// Repositories with SHA-256 names, the reftable format or borrowed objects
+// (alternates) are refused by Open.
 package datakit

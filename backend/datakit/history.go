@@ -124,7 +124,7 @@ func (s *Store) Log(ctx context.Context, branch string, limit int, path string) 
 }
 
 // History yields a commit and its ancestors by time, newest first, filtered by
-// path as Log does. After an error it ends.
+// path as Log does. After an error it ends. Close waits for it to end.
 func (s *Store) History(ctx context.Context, from Hash, path string) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
 		if err := s.enter(); err != nil {

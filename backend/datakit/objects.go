@@ -66,6 +66,8 @@ func (db *objectDB) object(h Hash, want plumbing.ObjectType) ([]byte, error) {
 			return data, nil
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
+		case attempt > 0 && errors.Is(err, ErrDamaged):
+			return nil, fmt.Errorf("object %s: %w", h, err)
 		case attempt > 0:
 			return nil, fmt.Errorf("object %s: %w", h, ErrNotExist)
 		}

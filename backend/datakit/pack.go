@@ -32,6 +32,7 @@ type packSet struct {
 	mu     sync.Mutex // packfile.Packfile is not safe for concurrent use
 	packs  map[string]*pack
 	cache  cache.Object
+	bad    error // why a pack could not be opened at the last rescan
 	closed bool
 }
 
@@ -60,6 +61,9 @@ func (s *packSet) object(h Hash) (plumbing.ObjectType, []byte, error) {
 			return 0, nil, fmt.Errorf("%w: object %s in %s: %w", ErrDamaged, h, name, err)
 		}
 		return kind, data, nil
+	}
+	if s.bad != nil {
+		return 0, nil, fmt.Errorf("%w (%w)", fs.ErrNotExist, s.bad)
 	}
 	return 0, nil, fs.ErrNotExist
 }
@@ -103,6 +107,7 @@ func (s *packSet) rescan() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	s.bad = nil
 	there := map[string]bool{}
 	for _, f := range files {
 		name, ok := strings.CutSuffix(f.Name(), ".idx")
@@ -115,7 +120,9 @@ func (s *packSet) rescan() error {
 				continue // deleted meanwhile, or half of a pair
 			}
 			if err != nil {
-				return fmt.Errorf("open %s: %w", name, err)
+				// The other packs still serve; a miss tells of this one.
+				s.bad = fmt.Errorf("%w: open %s: %w", ErrDamaged, name, err)
+				continue
 			}
 			s.packs[name] = p
 		}
@@ -158,7 +165,7 @@ func readPackIndex(path string) (*idxfile.MemoryIndex, error) {
 	}
 	index := idxfile.NewMemoryIndex()
 	if err := idxfile.NewDecoder(bufio.NewReader(f)).Decode(index); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, err
 	}
 	return index, nil
 }

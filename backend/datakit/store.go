@@ -28,7 +28,8 @@ type Options struct {
 	// Author of commits that name none. Default: slipway <slipway@localhost>.
 	Author Author
 	// Validate holds, by branch, the check that a tree has to pass before it
-	// becomes the branch's head. It must not call the Store.
+	// becomes the branch's head. It must not call the Store, nor keep the
+	// Snapshot.
 	Validate map[string]func(Snapshot) error
 	// DefaultBranch is what HEAD of a new repository names, so that a plain
 	// `git log` shows it. Default: main.
