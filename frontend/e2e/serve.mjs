@@ -1,0 +1,30 @@
+// @ts-check
+/** Builds the window on made-up data and serves it; opens pages in the system's Chromium. */
+import { chromium } from 'playwright-core';
+import { build, preview } from 'vite';
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+/** @returns {Promise<{ browser: import('playwright-core').Browser, url: (query?: string) => string, close: () => Promise<void> }>} */
+export async function serve() {
+  await build({ mode: 'fake', logLevel: 'warn' });
+  const server = await preview({ mode: 'fake', logLevel: 'warn', preview: { host: '127.0.0.1', port: 0 }, build: { outDir: 'node_modules/.fake-dist' } });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
+  const base = server.resolvedUrls?.local[0] ?? '';
+  return {
+    browser,
+    url: (query = '') => `${base}?bridge=fake&${query}`,
+    close: async () => {
+      await browser.close();
+      await server.close();
+    },
+  };
+}

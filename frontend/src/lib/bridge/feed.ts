@@ -1,0 +1,93 @@
+import type { AnyEvent, Bridge, Link, Payloads, Topic } from '.';
+import { problemOf } from './problem';
+
+type Listener<T extends Topic> = (data: Payloads[T]) => void;
+
+/**
+ * Feed turns the bridge's events into a state that can be trusted.
+ *
+ * It listens first, asks for a snapshot, and holds what arrives meanwhile; then
+ * it replays what the snapshot does not contain. An event is handed on once, in
+ * order: one whose sequence number is not above its topic's last is dropped. A
+ * new epoch (another engine) begins again. So listeners may apply changes
+ * without looking back.
+ */
+export class Feed {
+  #bridge: Bridge;
+  #listeners = new Map<Topic, Listener<Topic>[]>();
+  #linkListeners: ((link: Link) => void)[] = [];
+  #last = new Map<Topic, number>();
+  #held: AnyEvent[] | null = [];
+  #epoch = -1;
+  #stops: (() => void)[] = [];
+
+  constructor(bridge: Bridge) {
+    this.#bridge = bridge;
+  }
+
+  on<T extends Topic>(topic: T, fn: Listener<T>): void {
+    const list = this.#listeners.get(topic) ?? [];
+    list.push(fn as Listener<Topic>);
+    this.#listeners.set(topic, list);
+  }
+
+  onLink(fn: (link: Link) => void): void {
+    this.#linkListeners.push(fn);
+  }
+
+  /** Begins to listen; resolves when the first snapshot is applied or has failed. */
+  async start(): Promise<void> {
+    this.#stops = [
+      this.#bridge.onEvents((events) => (this.#held ? this.#held.push(...events) : this.#apply(events))),
+      this.#bridge.onLink((link) => this.#changeLink(link)),
+    ];
+    await this.load();
+  }
+
+  stop(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+  }
+
+  /** Asks for a snapshot and replays. Also what "Try again" does. */
+  async load(): Promise<void> {
+    this.#held ??= [];
+    try {
+      const { link, events } = await this.#bridge.snapshot();
+      if (link.epoch < this.#epoch) return; // a newer engine's snapshot is under way
+      if (link.epoch > this.#epoch) this.#last.clear();
+      this.#epoch = link.epoch;
+      this.#tell(link);
+      const held = this.#held ?? [];
+      this.#held = null;
+      this.#apply(events);
+      this.#apply(held);
+    } catch (thrown) {
+      const { message, hint } = problemOf(thrown);
+      this.#tell({ epoch: this.#epoch, state: 'down', message, hint });
+    }
+  }
+
+  #changeLink(link: Link): void {
+    if (link.epoch > this.#epoch) {
+      this.#epoch = link.epoch;
+      this.#last.clear();
+      this.#held = []; // what was held is the former engine's
+      if (link.state === 'up') void this.load();
+    } else if (link.state === 'up' && this.#held) {
+      void this.load();
+    }
+    this.#tell(link);
+  }
+
+  #tell(link: Link): void {
+    for (const fn of this.#linkListeners) fn(link);
+  }
+
+  #apply(events: AnyEvent[]): void {
+    for (const { seq, topic, data } of events) {
+      if (seq <= (this.#last.get(topic) ?? -1)) continue;
+      this.#last.set(topic, seq);
+      for (const fn of this.#listeners.get(topic) ?? []) fn(data);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import type { Bridge, LogLine, MachineStatus, Problem, Stats } from '$lib/bridge';
+import { problemOf } from '$lib/bridge';
+import type { Feed } from '$lib/bridge/feed';
+import { overlay } from '$lib/ui/overlay.svelte';
+import { Ring } from '$lib/ui/ring.svelte';
+import type { Tone } from '$lib/ui/State.svelte';
+
+export type MachineAction = 'start' | 'stop' | 'restart' | 'kill';
+
+/** The words and the tone of a machine's state, the same wherever it is named. */
+export const machineStates: Record<string, { word: string; tone: Tone }> = {
+  stopped: { word: 'Stopped', tone: 'idle' },
+  starting: { word: 'Starting', tone: 'busy' },
+  running: { word: 'Running', tone: 'ok' },
+  stopping: { word: 'Stopping', tone: 'busy' },
+  failed: { word: 'Failed', tone: 'error' },
+};
+
+/** The machine: its state, the gauges of the last two minutes, its console, and what can be done to it. */
+export class Machine {
+  status = $state.raw<MachineStatus | null>(null);
+  stats = $state.raw<readonly Stats[]>([]);
+  console = new Ring<LogLine>(5000);
+  log = new Ring<LogLine>(2000);
+  busy = $state<MachineAction | null>(null);
+  /** Why the last action was refused. */
+  problem = $state.raw<Problem | null>(null);
+  #bridge: Bridge;
+
+  constructor(bridge: Bridge, feed: Feed) {
+    this.#bridge = bridge;
+    feed.on('status', (status) => (this.status = status.machine));
+    feed.on('stats', (stats) => (this.stats = [...this.stats.slice(-119), stats]));
+    feed.on('log', (lines) => {
+      this.console.push(lines.filter((line) => line.source === 'console'));
+      this.log.push(lines.filter((line) => line.source !== 'console'));
+    });
+    feed.onLink((link) => {
+      if (link.epoch === this.#epoch) return;
+      this.#epoch = link.epoch;
+      this.console.clear();
+      this.log.clear();
+    });
+  }
+  #epoch = 0;
+
+  get state(): string {
+    return this.status?.state ?? '';
+  }
+  get words(): { word: string; tone: Tone } {
+    return machineStates[this.state] ?? { word: this.state || 'Connecting', tone: 'busy' };
+  }
+  get latest(): Stats | undefined {
+    return this.stats.at(-1);
+  }
+
+  can(action: MachineAction): boolean {
+    if (this.busy) return action === 'kill' && this.state === 'stopping';
+    if (action === 'start') return this.state === 'stopped' || this.state === 'failed';
+    if (action === 'kill') return this.state !== 'stopped' && this.state !== 'failed' && this.state !== '';
+    return action === 'restart' ? this.state === 'running' : this.state === 'running' || this.state === 'starting';
+  }
+
+  async do(action: MachineAction): Promise<void> {
+    if (!this.can(action)) return;
+    if (action === 'kill' && !(await confirmKill())) return;
+    this.busy = action;
+    this.problem = null;
+    try {
+      if (action === 'start') await this.#bridge.startMachine();
+      else if (action === 'stop') await this.#bridge.stopMachine();
+      else if (action === 'restart') await this.#bridge.restartMachine();
+      else await this.#bridge.killMachine();
+    } catch (thrown) {
+      this.problem = problemOf(thrown);
+    } finally {
+      this.busy = null;
+    }
+  }
+}
+
+function confirmKill(): Promise<boolean> {
+  return overlay.ask({
+    title: 'Cut the machine’s power?',
+    text: 'Stop shuts the machine down cleanly. Use this only if it does not answer any more.',
+    loss: 'What containers have not written to disk is lost.',
+    action: 'Cut power',
+    danger: true,
+  });
+}

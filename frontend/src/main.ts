@@ -1,0 +1,29 @@
+import { mount } from 'svelte';
+import { connect } from '$lib/bridge/connect';
+import { App } from '$lib/app.svelte';
+import { textScale } from '$lib/ui/scale.svelte';
+import '$lib/styles/fonts.css';
+import '$lib/styles/tokens.css';
+import '$lib/styles/base.css';
+import Broken from '$lib/shell/Broken.svelte';
+import Window from '$lib/shell/Window.svelte';
+
+const target = document.getElementById('app')!;
+textScale.apply();
+
+async function open(): Promise<void> {
+  const bridge = await connect();
+  const app = new App(bridge);
+  // A defect of the window is written into the engine's log, so that a report holds it.
+  const report = (what: unknown) => {
+    const text = what instanceof Error ? (what.stack ?? what.message) : String(what);
+    void bridge.reportDefect(`window: ${text}`);
+  };
+  window.addEventListener('error', (event) => report(event.error ?? event.message));
+  window.addEventListener('unhandledrejection', (event) => report(event.reason));
+  mount(Window, { target, props: { app, onfail: report } });
+}
+
+open().catch((thrown: unknown) => {
+  mount(Broken, { target, props: { error: thrown instanceof Error ? thrown.message : String(thrown) } });
+});
