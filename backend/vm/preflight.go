@@ -41,6 +41,12 @@ func (c Config) Check() error {
 				Hint: "Create the folder, or take it out of the settings.", Err: err}
 		}
 	}
+	if c.Link.Socket != "" {
+		if _, err := os.Lstat(c.Link.Socket); err != nil {
+			return &Fault{Code: CodeFileMissing, Message: fmt.Sprintf("Nobody listens on the network socket %s.", c.Link.Socket),
+				Hint: "Restart the engine.", Err: err}
+		}
+	}
 	return nil
 }
 
