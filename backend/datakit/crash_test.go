@@ -59,6 +59,7 @@ func commitUntilKilled(path string) error {
 
 // TestKill kills a committing process at random moments.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	const rounds = 20
 	path := filepath.Join(t.TempDir(), "repo.git")
 	acked := map[string][]string{}
@@ -133,6 +134,7 @@ func TestKill(t *testing.T) {
 
 // TestBesideGit lets our writers and git commit to one branch at the same time.
 func TestBesideGit(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	ctx := t.Context()
 	put(t, s, "main", "base", map[string]string{"base": "1"})
@@ -194,7 +196,40 @@ func TestBesideGit(t *testing.T) {
 	t.Logf("git was refused %d times and repeated", refused)
 }
 
+// TestGitCommitsInsideOurs lets git commit at the worst moment: after we read
+// the head and before we move the branch.
+func TestGitCommitsInsideOurs(t *testing.T) {
+	var s *Store
+	var theirs Hash
+	calls := 0
+	inside := func(Snapshot) error {
+		if !theirs.IsZero() {
+			return nil
+		}
+		var err error
+		calls++
+		theirs, err = gitPut(s.Path(), "main", "git", fmt.Sprint("theirs ", calls))
+		return err
+	}
+	s = openTest(t, Options{Validate: map[string]func(Snapshot) error{"main": inside}})
+	c := put(t, s, "main", "ours", map[string]string{"ours": "1"})
+	if len(c.Parents) != 1 || c.Parents[0] != theirs {
+		t.Errorf("parents %v, want git's commit %s", c.Parents, theirs)
+	}
+	if got := fmt.Sprint(files(t, s, head(t, s, "main"))); got != "map[git:theirs 1 ours:1]" {
+		t.Errorf("tree %s", got)
+	}
+	// The same on a branch that exists, with a conflict.
+	theirs = Hash{}
+	_, err := tryPut(t.Context(), s, "main", "ours", map[string]string{"git": "ours"})
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || head(t, s, "main") != theirs {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestOneBranchManyWriters(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	const writers, each = 8, 4
 	var all sync.WaitGroup

@@ -230,6 +230,7 @@ func TestTransactionView(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name               string
 		base, theirs, mine map[string]string // changes; "" removes
@@ -319,6 +320,7 @@ func TestValidatorRefusesBeforeAnythingIsWritten(t *testing.T) {
 }
 
 func TestRevertAndRestore(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	ctx := t.Context()
 	c1 := put(t, s, "main", "first", map[string]string{"a": "1", "b": "1"})
@@ -363,6 +365,7 @@ func TestRevertAndRestore(t *testing.T) {
 }
 
 func TestReadsPacksAndOutlivesGC(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	var commits []Commit
 	content := strings.Repeat("the same line again\n", 200)
@@ -426,6 +429,7 @@ func TestReadsPacksAndOutlivesGC(t *testing.T) {
 }
 
 func TestExternalCommitsAreRespected(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	put(t, s, "main", "ours", map[string]string{"a": "1"})
 	tx, err := s.Begin(t.Context(), "main")

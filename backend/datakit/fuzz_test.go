@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 func FuzzCheckPath(f *testing.F) {
@@ -108,5 +110,44 @@ func TestObjectRoundTrip(t *testing.T) {
 	}
 	if got := emptyTree.String(); got != "4b825dc642cb6eb9a060e54bf8d69288fbee4904" {
 		t.Errorf("empty tree %s", got)
+	}
+}
+
+// TestObjectsComeAfterWhatTheyReferTo: a crash between two renames must not
+// leave a tree without its files.
+func TestObjectsComeAfterWhatTheyReferTo(t *testing.T) {
+	b := newBatch(&objectDB{}) // which knows the empty tree
+	root := &workDir{from: emptyTree}
+	for _, p := range []string{"a/b/c", "a/d", "e", "f/g"} {
+		if err := root.write(b, p, []byte(p), ModeFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree := root.build(b)
+	commit := b.put(plumbing.CommitObject, encodeCommit(tree, nil, alice, epoch, "x"))
+	b.put(plumbing.BlobObject, []byte("not part of it"))
+	list, err := b.take(commit, tree)
+	if err != nil || len(list) != 4+4+1 {
+		t.Fatalf("%d objects, %v", len(list), err)
+	}
+	there := map[Hash]bool{}
+	for _, o := range list {
+		switch o.kind {
+		case plumbing.TreeObject:
+			entries, err := decodeTree(o.data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if !there[e.hash] {
+					t.Errorf("a tree comes before its %s", e.name)
+				}
+			}
+		case plumbing.CommitObject:
+			if !there[tree] {
+				t.Error("the commit comes before its tree")
+			}
+		}
+		there[o.hash] = true
 	}
 }

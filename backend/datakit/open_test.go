@@ -78,6 +78,7 @@ func TestOpenOnce(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func TestLocks(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	c := put(t, s, "main", "x", map[string]string{"a": "1"})
 	lock := s.refs.path("main") + ".lock"
@@ -195,6 +196,7 @@ func TestDamagedObjects(t *testing.T) {
 }
 
 func TestWatch(t *testing.T) {
+	t.Parallel()
 	s := openTest(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	watch, err := s.Watch(ctx, "main")

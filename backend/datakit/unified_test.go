@@ -12,6 +12,7 @@ import (
 // TestUnifiedApplies gives random edits to git apply, which is strict about
 // line numbers and context.
 func TestUnifiedApplies(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
 	text := func() string {
