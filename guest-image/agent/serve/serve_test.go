@@ -374,7 +374,7 @@ func (m *machine) proxy(args ...string) (cmd *exec.Cmd, report string) {
 	}
 	defer r.Close()
 	cmd = exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), runProxyEnv+"=1", ProxySocketEnv+"="+m.server.ProxySocket)
+	cmd.Env = append(os.Environ(), runProxyEnv+"=1", "GORACE=atexit_sleep_ms=0", ProxySocketEnv+"="+m.server.ProxySocket)
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -483,7 +483,7 @@ func TestProxyClosesPassedSocket(t *testing.T) {
 	}
 	defer r.Close()
 	cmd := exec.Command(os.Args[0], append(proxyArgs("127.0.0.1", 8080), "-use-listen-fd=true")...)
-	cmd.Env = append(os.Environ(), runProxyEnv+"=1", ProxySocketEnv+"="+m.server.ProxySocket)
+	cmd.Env = append(os.Environ(), runProxyEnv+"=1", "GORACE=atexit_sleep_ms=0", ProxySocketEnv+"="+m.server.ProxySocket)
 	cmd.ExtraFiles = []*os.File{w, f}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
