@@ -3,6 +3,8 @@ package datakit
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -38,41 +40,31 @@ func (d *differ) dirs(prefix string, a, b Hash, depth int) error {
 	if depth == 0 {
 		return fmt.Errorf("tree at %s: %w", clip(prefix), ErrTooLarge)
 	}
-	left, err := d.entries(a)
-	if err != nil {
-		return err
-	}
-	right, err := d.entries(b)
-	if err != nil {
-		return err
-	}
-	for name, l := range left {
-		if r := right[name]; l != r {
-			if err := d.nodes(prefix+name, l, r, depth); err != nil {
-				return err
+	both := map[string]change{} // by name
+	for side, tree := range []Hash{a, b} {
+		entries, err := readTree(d.objects, tree)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			c := both[e.name]
+			if side == 0 {
+				c.old = e.node
+			} else {
+				c.new = e.node
 			}
+			both[e.name] = c
 		}
 	}
-	for name, r := range right {
-		if _, ok := left[name]; !ok {
-			if err := d.nodes(prefix+name, node{}, r, depth); err != nil {
+	// In order, so that it is the first files that fit into the limit.
+	for _, name := range slices.Sorted(maps.Keys(both)) {
+		if c := both[name]; c.old != c.new {
+			if err := d.nodes(prefix+name, c.old, c.new, depth); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-func (d *differ) entries(tree Hash) (map[string]node, error) {
-	entries, err := readTree(d.objects, tree)
-	if err != nil {
-		return nil, err
-	}
-	byName := make(map[string]node, len(entries))
-	for _, e := range entries {
-		byName[e.name] = e.node
-	}
-	return byName, nil
 }
 
 // nodes compares one name. A directory opposite a file or nothing is an empty
