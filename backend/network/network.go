@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -273,7 +274,13 @@ func (n *Network) carry(ctx context.Context, c link.Conn) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, net.ErrClosed) && writer != nil:
-		return fmt.Errorf("write to the link: %w", writer)
+		err = writer
+	}
+	switch {
+	case errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return nil // closed by the machine, with frames still on their way
+	case err != nil && err == writer:
+		return fmt.Errorf("write to the link: %w", err)
 	case err != nil:
 		return fmt.Errorf("read from the link: %w", err)
 	}
