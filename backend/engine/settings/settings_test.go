@@ -172,6 +172,19 @@ func TestValues(t *testing.T) {
 	}
 }
 
+func TestForwardText(t *testing.T) {
+	for _, line := range []string{"tcp 127.0.0.1:8080 -> web:80", "udp [::1]:53 -> [fd00::2]:53", "tcp 0.0.0.0:1 -> 10.0.0.2:65535"} {
+		f, err := ParseForward(line)
+		if err != nil || f.String() != line {
+			t.Errorf("%s becomes %s, %v", line, f, err)
+		}
+	}
+	var problem *Error
+	if _, err := ParseForward("tcp 8080"); !errors.As(err, &problem) || problem.Key != "net/forwards" {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestSetHistoryRevert(t *testing.T) {
 	s, store := openTest(t, host)
 	ctx := t.Context()
