@@ -43,15 +43,19 @@ bench: bench-boot bench-idle ## all measurements; results go to build/bench
 
 .PHONY: bench-boot
 bench-boot: build/bin/slipway ## boot by phase, beside a bare boot of the same kernel
-	build/bench/boot.sh
+	go run ./build/bench/boot -append build/bench/boot.md
 
 .PHONY: bench-idle
 bench-idle: build ## the idle engine's processor time and memory, and the window's first paint
-	build/bench/idle.sh
+	build/bench/idle.sh | tee -a build/bench/idle.md
 
 .PHONY: dist
 dist: image build ## a tarball with app, command line and guest image in dist/
 	build/dist.sh "$(VERSION)" "$(ARCH)"
+
+.PHONY: generate
+generate: ## after a change of Go types that the window sees: make their TypeScript
+	go run ./build/tsgen
 
 .PHONY: setup setup-test
 setup: ## install what a fresh Debian lacks to build and run

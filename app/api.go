@@ -1,10 +1,8 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,32 +17,28 @@ import (
 // tree; what changes arrives by the event EventsTopic. Errors are control.Error.
 type API struct{ s *shell }
 
-// Info says what this window is connected to.
-type Info struct {
-	Version string `json:"version"`
-	Home    string `json:"home"`
-	Hosted  bool   `json:"hosted"` // this process runs the engine
-	Tray    bool   `json:"tray"`   // closing the window can leave the machine running
+// A Snapshot is the present state: the link to the engine and, if it is up, one
+// event for each topic that holds all of it.
+type Snapshot struct {
+	Link   Link            `json:"link"`
+	Events []control.Event `json:"events"`
 }
 
-// Info returns what this window is connected to.
-func (a *API) Info() Info { return a.s.info() }
+// Snapshot connects to the engine of the home, starting one if none runs, and
+// begins to send its changes by EventsTopic; they carry on from the snapshot. A
+// page that was loaded again calls it again.
+func (a *API) Snapshot() (Snapshot, error) { return a.s.snapshot() }
 
-// Attach connects to the engine of the home and starts one if none runs.
-func (a *API) Attach() error { return a.s.attach(a.s.ctx) }
-
-// Follow makes the app send the state of every topic and then each change, as
-// batches of control.Event by EventsTopic. A second call starts over, so a page
-// that was reloaded calls it again.
-func (a *API) Follow() error { return a.s.follow() }
-
-// ReportError records an error that the page did not expect.
-func (a *API) ReportError(text string) {
-	if len(text) > 4096 {
-		text = text[:4096]
+// ReportDefect records an error that the page did not expect.
+func (a *API) ReportDefect(text string) {
+	if len(text) > maxDefect {
+		text = text[:maxDefect]
 	}
-	a.s.log.Error("page error", "text", text)
+	a.s.log.Error("the page has a defect", "text", text)
 }
+
+// maxDefect is how much of a defect's text is kept, in bytes.
+const maxDefect = 4096
 
 // StartMachine starts the machine and returns when Docker answers.
 func (a *API) StartMachine() error {
@@ -66,24 +60,17 @@ func (a *API) KillMachine() error {
 	return a.call(func(ctx context.Context, c *control.Client) error { return c.Kill(ctx) })
 }
 
-// Console returns what is kept of the guest's console.
-func (a *API) Console() (string, error) {
-	var text bytes.Buffer
-	err := a.call(func(ctx context.Context, c *control.Client) error { return c.Console(ctx, &text) })
-	return text.String(), err
-}
-
 // ContainerAction starts, stops, restarts or removes a container.
 func (a *API) ContainerAction(id string, action control.ContainerAction) error {
 	return a.call(func(ctx context.Context, c *control.Client) error { return c.ContainerAction(ctx, id, action) })
 }
 
-// FollowContainerLogs sends the last lines of a container's log and then new ones
-// by LogsTopic, until UnfollowContainerLogs or the next call.
-func (a *API) FollowContainerLogs(id string, tail int) error { return a.s.followLogs(id, tail) }
+// FollowLogs sends the last lines of a container's log and then new ones by
+// LogsTopic, under a name that the page chose, until StopLogs.
+func (a *API) FollowLogs(stream, id string, tail int) error { return a.s.followLogs(stream, id, tail) }
 
-// UnfollowContainerLogs ends what FollowContainerLogs began.
-func (a *API) UnfollowContainerLogs() { a.s.unfollowLogs() }
+// StopLogs ends what FollowLogs began.
+func (a *API) StopLogs(stream string) { a.s.stopLogs(stream) }
 
 // AddPort makes a forward of the user's own.
 func (a *API) AddPort(p control.PortRequest) (control.Port, error) {
@@ -183,20 +170,6 @@ func (a *API) RestoreSettings(commit string) (control.SettingsCommit, error) {
 		return c.RestoreSettings(ctx, commit)
 	})
 }
-
-// OpenURL opens a web address in the browser. Other schemes are refused: they
-// would start programs.
-func (a *API) OpenURL(address string) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return control.Errorf(control.CodeInvalid, "%q is not a web address", address)
-	}
-	runtime.BrowserOpenURL(a.s.ctx, u.String())
-	return nil
-}
-
-// CopyText puts text on the clipboard.
-func (a *API) CopyText(text string) error { return runtime.ClipboardSetText(a.s.ctx, text) }
 
 // Quit stops the machine, if this process runs it, and ends the app.
 func (a *API) Quit() { a.s.quit() }

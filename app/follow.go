@@ -1,8 +1,10 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/control"
@@ -11,25 +13,33 @@ import (
 const (
 	batchInterval = 40 * time.Millisecond // at most 25 batches a second
 	batchSize     = 256                   // events; more are sent at once
+	maxLogStreams = 8
+	snapshotTime  = 5 * time.Second // an engine that is there answers at once
 )
 
-// follow starts the pump from the engine's events to the page anew.
-func (s *shell) follow() error {
+// snapshot connects if need be and starts the pump from the engine's events to the
+// page anew. The first event of each topic is the snapshot.
+func (s *shell) snapshot() (Snapshot, error) {
+	if err := s.attach(s.life); err != nil {
+		s.disconnected(err)
+		return Snapshot{}, err
+	}
 	client, err := s.client()
 	if err != nil {
-		return err
+		return Snapshot{}, err
 	}
 	ctx, cancel := context.WithCancel(s.life)
 	s.mu.Lock()
-	if s.stopFollow != nil {
-		s.stopFollow()
+	if s.stopPump != nil {
+		s.stopPump()
 	}
-	s.stopFollow = cancel
+	s.stopPump = cancel
+	link := s.link
 	s.mu.Unlock()
+
+	events := make(chan control.Event, batchSize)
 	s.own(func() {
 		defer cancel()
-		events := make(chan control.Event, batchSize)
-		s.own(func() { s.sendBatches(events) })
 		defer close(events)
 		err := client.Events(ctx, func(e control.Event) error {
 			select {
@@ -40,15 +50,48 @@ func (s *shell) follow() error {
 			}
 		})
 		if err != nil && ctx.Err() == nil {
-			s.log.Warn("following the engine ended", "err", err)
+			s.log.Warn("the engine's events ended", "err", err)
 		}
 	})
-	return nil
+	first, err := firstEvents(ctx, events)
+	if err != nil {
+		cancel()
+		return Snapshot{}, err
+	}
+	s.own(func() { s.pump(events) })
+	return Snapshot{Link: link, Events: first}, nil
 }
 
-// sendBatches sends what arrives within an interval as one Wails event, because
-// each costs a script evaluation in the page.
-func (s *shell) sendBatches(events <-chan control.Event) {
+// topics is how many topics an engine begins with.
+var topics = len([]control.Topic{
+	control.TopicStatus, control.TopicStats, control.TopicContainers, control.TopicPorts,
+	control.TopicFlows, control.TopicCapture, control.TopicSettings, control.TopicLog,
+})
+
+func firstEvents(ctx context.Context, events <-chan control.Event) ([]control.Event, error) {
+	limit := time.NewTimer(snapshotTime)
+	defer limit.Stop()
+	var first []control.Event
+	for len(first) < topics {
+		select {
+		case e, ok := <-events:
+			if !ok {
+				return nil, control.Errorf(control.CodeUnavailable, "the engine has stopped")
+			}
+			first = append(first, e)
+		case <-limit.C:
+			return nil, control.Errorf(control.CodeUnavailable, "the engine does not answer").
+				WithHint("try again; if it stays so, quit Slipway and open it again")
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return first, nil
+}
+
+// pump sends what arrives within an interval as one Wails event, because each
+// costs a script evaluation in the page.
+func (s *shell) pump(events <-chan control.Event) {
 	var batch []control.Event
 	flush := func() {
 		if len(batch) > 0 {
@@ -83,9 +126,6 @@ func (s *shell) observe(e control.Event) {
 			s.log.Error("read the status", "err", err)
 			return
 		}
-		s.mu.Lock()
-		s.status = status
-		s.mu.Unlock()
 		s.tray.show(status)
 	case control.TopicPorts:
 		var ports []control.Port
@@ -98,50 +138,83 @@ func (s *shell) observe(e control.Event) {
 }
 
 // followLogs sends a container's log to the page.
-func (s *shell) followLogs(id string, tail int) error {
+func (s *shell) followLogs(stream, id string, tail int) error {
 	client, err := s.client()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.life)
 	s.mu.Lock()
-	if s.stopLogs != nil {
-		s.stopLogs()
+	_, twice := s.logs[stream]
+	full := len(s.logs) >= maxLogStreams
+	if !twice && !full {
+		s.logs[stream] = cancel
 	}
-	s.stopLogs = cancel
 	s.mu.Unlock()
+	if twice || full {
+		cancel()
+		return control.Errorf(control.CodeInvalid, "too many logs are followed at once").WithHint("close one of them")
+	}
 	s.own(func() {
-		defer cancel()
-		err := client.ContainerLogs(ctx, id, tail, true, logWriter{s, id, ctx})
-		end := LogsEvent{ID: id, End: true}
+		defer s.stopLogs(stream)
+		w := &logLines{s: s, stream: stream, ctx: ctx}
+		err := client.ContainerLogs(ctx, id, tail, true, w)
+		w.flush()
+		end := LogChunk{Stream: stream, Lines: []string{}, End: true}
 		if err != nil && ctx.Err() == nil {
-			end.Text = err.Error() + "\n"
+			end.Message = err.Error()
 		}
 		s.emit(LogsTopic, end)
 	})
 	return nil
 }
 
-func (s *shell) unfollowLogs() {
+func (s *shell) stopLogs(stream string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopLogs != nil {
-		s.stopLogs()
-		s.stopLogs = nil
+	if cancel, ok := s.logs[stream]; ok {
+		cancel()
+		delete(s.logs, stream)
 	}
 }
 
-// A logWriter sends text to the page.
-type logWriter struct {
-	s   *shell
-	id  string
-	ctx context.Context
+// logLines cuts text into lines and sends them to the page.
+type logLines struct {
+	s      *shell
+	stream string
+	ctx    context.Context
+	rest   []byte // the line that has no end yet
 }
 
-func (w logWriter) Write(p []byte) (int, error) {
+// maxLogLine is where a line without an end is cut, in bytes.
+const maxLogLine = 64 << 10
+
+func (w *logLines) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
 	}
-	w.s.emit(LogsTopic, LogsEvent{ID: w.id, Text: string(p)})
+	w.rest = append(w.rest, p...)
+	end := bytes.LastIndexByte(w.rest, '\n')
+	if end < 0 && len(w.rest) < maxLogLine {
+		return len(p), nil
+	}
+	if end < 0 {
+		w.flush()
+		return len(p), nil
+	}
+	w.send(w.rest[:end])
+	w.rest = append(w.rest[:0], w.rest[end+1:]...)
 	return len(p), nil
+}
+
+func (w *logLines) flush() {
+	if len(w.rest) > 0 {
+		w.send(w.rest)
+		w.rest = w.rest[:0]
+	}
+}
+
+func (w *logLines) send(text []byte) {
+	lines := strings.Split(strings.ToValidUTF8(string(text), "\ufffd"), "\n")
+	w.s.emit(LogsTopic, LogChunk{Stream: w.stream, Lines: lines})
 }

@@ -94,7 +94,6 @@ func run(c *config, assets fs.FS) error {
 		AssetServer:      &assetserver.Options{Assets: assets},
 		Bind:             []any{s.api},
 		OnStartup:        s.startup,
-		OnDomReady:       s.domReady,
 		OnBeforeClose:    s.beforeClose,
 		OnShutdown:       s.shutdown,
 		ErrorFormatter:   formatError,

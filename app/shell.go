@@ -15,26 +15,28 @@ import (
 	"github.com/slipway-desktop/slipway/backend/engine"
 )
 
-// Names of the Wails events that the app sends.
+// Names of the Wails events that the app sends to the page.
 const (
-	EventsTopic     = "slipway:events"     // []control.Event, in order
-	LogsTopic       = "slipway:logs"       // LogsEvent
-	ConnectionTopic = "slipway:connection" // ConnectionEvent
+	EventsTopic = "slipway:events" // []control.Event, in order
+	LinkTopic   = "slipway:link"   // Link
+	LogsTopic   = "slipway:logs"   // LogChunk
 )
 
-// ConnectionEvent tells the page that the connection to the engine is there or
-// was lost.
-type ConnectionEvent struct {
-	Connected bool   `json:"connected"`
-	Message   string `json:"message,omitempty"`
-	Hint      string `json:"hint,omitempty"`
+// A Link tells the page whether the app reaches an engine. Each engine it reaches
+// begins a new epoch.
+type Link struct {
+	Epoch   int    `json:"epoch"`
+	State   string `json:"state"` // "connecting", "up", "down"
+	Message string `json:"message,omitempty"`
+	Hint    string `json:"hint,omitempty"`
 }
 
-// LogsEvent carries text of the container log that is followed.
-type LogsEvent struct {
-	ID   string `json:"id"`
-	Text string `json:"text"`
-	End  bool   `json:"end"`
+// A LogChunk carries lines of a container log that is followed.
+type LogChunk struct {
+	Stream  string   `json:"stream"`
+	Lines   []string `json:"lines"`
+	End     bool     `json:"end,omitempty"`
+	Message string   `json:"message,omitempty"` // why it ended, if that is a failure
 }
 
 // A shell is the window's life: its connection to the engine, the engine if this
@@ -51,17 +53,19 @@ type shell struct {
 	owned  sync.WaitGroup // every goroutine of the shell
 	hosted host
 
-	mu         sync.Mutex
-	conn       *control.Client
-	status     control.Status // the last one, for the tray and for closing
-	stopFollow context.CancelFunc
-	stopLogs   context.CancelFunc
-	quitting   bool
+	joining sync.Mutex // held while a connection is made
+
+	mu       sync.Mutex
+	conn     *control.Client
+	link     Link
+	stopPump context.CancelFunc            // of the events to the page
+	logs     map[string]context.CancelFunc // by stream
+	quitting bool
 }
 
 func newShell(c *config) *shell {
 	life, end := context.WithCancel(context.Background())
-	s := &shell{config: c, life: life, end: end, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	s := &shell{config: c, life: life, end: end, link: Link{State: "connecting"}, logs: map[string]context.CancelFunc{}, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	s.api = &API{s: s}
 	s.tray = newTray(s)
 	s.hosted.ended = make(chan struct{})
@@ -90,8 +94,6 @@ func (s *shell) own(fn func()) {
 	}()
 }
 
-func (s *shell) domReady(context.Context) {}
-
 // autostart starts the machine if the settings say so.
 func (s *shell) autostart() {
 	client, err := s.client()
@@ -114,10 +116,9 @@ func (s *shell) autostart() {
 
 // attach connects to the engine of the home; if none runs, this process hosts one.
 func (s *shell) attach(ctx context.Context) error {
-	s.mu.Lock()
-	connected := s.conn != nil
-	s.mu.Unlock()
-	if connected {
+	s.joining.Lock()
+	defer s.joining.Unlock()
+	if _, err := s.client(); err == nil {
 		return nil
 	}
 	client, err := control.Dial(ctx, engine.SocketPath(s.config.home))
@@ -131,9 +132,11 @@ func (s *shell) attach(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	s.conn = client
+	link := Link{Epoch: s.link.Epoch + 1, State: "up"}
+	s.link = link
 	s.mu.Unlock()
 	s.own(func() { s.watch(client) })
-	s.emit(ConnectionTopic, ConnectionEvent{Connected: true})
+	s.emit(LinkTopic, link)
 	return nil
 }
 
@@ -184,14 +187,21 @@ func (s *shell) watch(client *control.Client) {
 	}
 }
 
+// disconnected tells tray and page that there is no engine any more, and why.
 func (s *shell) disconnected(err error) {
-	event := ConnectionEvent{Message: "The engine has stopped.", Hint: "Start it again to go on."}
+	link := Link{State: "down", Message: "The engine has stopped.", Hint: "Start it again to go on."}
 	var e *control.Error
 	if errors.As(err, &e) && e.Code != control.CodeUnavailable {
-		event.Message, event.Hint = e.Message, e.Hint
+		link.Message, link.Hint = e.Message, e.Hint
+	} else if err != nil && e == nil {
+		link.Message = err.Error()
 	}
+	s.mu.Lock()
+	link.Epoch = s.link.Epoch
+	s.link = link
+	s.mu.Unlock()
 	s.tray.disconnected()
-	s.emit(ConnectionTopic, event)
+	s.emit(LinkTopic, link)
 }
 
 // client returns the present connection.
@@ -203,10 +213,6 @@ func (s *shell) client() (*control.Client, error) {
 			WithHint("start one with the button, or with `slipway up`")
 	}
 	return s.conn, nil
-}
-
-func (s *shell) info() Info {
-	return Info{Version: s.config.version, Home: s.config.home, Hosted: s.hosted.running(), Tray: s.tray.visible()}
 }
 
 func (s *shell) emit(topic string, data any) {
