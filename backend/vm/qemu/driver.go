@@ -28,6 +28,7 @@ type Driver struct {
 	binary   string
 	log      *slog.Logger
 	cacheDir string
+	patience time.Duration // with an orphan that was asked to quit
 }
 
 var (
@@ -40,7 +41,7 @@ func New(o Options) *Driver {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Driver{binary: o.Binary, log: o.Log, cacheDir: o.CacheDir}
+	return &Driver{binary: o.Binary, log: o.Log, cacheDir: o.CacheDir, patience: orphanQuit}
 }
 
 // Name is "qemu".
@@ -79,7 +80,7 @@ func (d *Driver) Start(ctx context.Context, c vm.Config) (vm.Instance, error) {
 		return nil, err
 	}
 	removeFiles(c.Dir)
-	p := prober{dir: d.cacheDir, binary: binary, version: qemuVersion, log: d.log}
+	p := prober{dir: d.cacheDir, binary: binary, version: qemuVersion, limit: probeLimit, log: d.log}
 	if p.dir == "" {
 		p.dir = c.Dir
 	}

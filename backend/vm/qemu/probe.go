@@ -28,6 +28,7 @@ var native = map[string]string{"linux": vm.KVM, "darwin": vm.HVF, "windows": vm.
 // prober finds the accelerator for a machine.
 type prober struct {
 	dir, binary, version string
+	limit                time.Duration // probeLimit
 	log                  *slog.Logger
 }
 
@@ -182,7 +183,7 @@ func (p prober) trial(ctx context.Context, kernel, name string) (works bool, det
 		return false, err.Error()
 	}
 	defer proc.end()
-	limit := time.NewTimer(probeLimit)
+	limit := time.NewTimer(p.limit)
 	defer limit.Stop()
 	select {
 	case <-spoke:
@@ -195,7 +196,7 @@ func (p prober) trial(ctx context.Context, kernel, name string) (works bool, det
 			return false, proc.tail.String()
 		}
 	case <-limit.C:
-		return false, fmt.Sprintf("no console line within %v", probeLimit)
+		return false, fmt.Sprintf("no console line within %v", p.limit)
 	case <-ctx.Done():
 		return false, ""
 	}

@@ -32,12 +32,12 @@ func (d *Driver) Recover(ctx context.Context, dir string) (vm.Recovered, error) 
 		defer proc.Release()
 		r.PID = pid
 	}
-	ended, reached := quitOrphan(ctx, dir)
+	ended, reached := quitOrphan(ctx, dir, d.patience)
 	if reached && r.PID == 0 {
 		r.PID = pid
 	}
 	if proc != nil { // one that was not reached can be on its way out
-		if ended = waitGone(ctx, pid, dir, orphanQuit); !ended {
+		if ended = waitGone(ctx, pid, dir, d.patience); !ended {
 			d.log.Warn("orphaned QEMU did not quit, killing it", "pid", pid)
 			r.Killed = true
 			if err := proc.Kill(); err != nil {
@@ -68,8 +68,8 @@ func readPID(path string) int {
 
 // quitOrphan asks the QEMU in dir to exit. It says whether one was reached, and
 // whether its monitor closed, as it does at the end of the process.
-func quitOrphan(ctx context.Context, dir string) (ended, reached bool) {
-	ctx, cancel := context.WithTimeout(ctx, orphanQuit)
+func quitOrphan(ctx context.Context, dir string, patience time.Duration) (ended, reached bool) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	q, err := dialQMP(ctx, filepath.Join(dir, qmpSocket), func(string, json.RawMessage) {})
 	if err != nil {
