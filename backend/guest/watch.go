@@ -97,14 +97,14 @@ func (f *Facts) check() error {
 		return fmt.Errorf("%d phases and %d versions are too many", len(f.Phases), len(f.Versions))
 	}
 	for i := range f.Phases {
-		f.Phases[i].Name = plain(f.Phases[i].Name, maxName)
+		f.Phases[i].Name = line(f.Phases[i].Name)
 		if f.Phases[i].At < 0 {
 			return fmt.Errorf("phase %q was done before the start", f.Phases[i].Name)
 		}
 	}
 	versions := make(map[string]string, len(f.Versions))
 	for name, v := range f.Versions {
-		versions[plain(name, maxName)] = plain(v, maxName)
+		versions[line(name)] = line(v)
 	}
 	f.Versions = versions
 	f.Problem = plain(f.Problem, maxProblem)
@@ -161,6 +161,11 @@ func offer[T any](ch chan T, v T) {
 	default:
 	}
 	ch <- v
+}
+
+// line makes text fit for one line.
+func line(text string) string {
+	return strings.ReplaceAll(plain(text, maxName), "\n", "\ufffd")
 }
 
 // plain cuts text to n bytes and replaces what is not printable, such as a terminal's
