@@ -23,10 +23,16 @@ export default ts.config(
       'no-undef': 'off', // the type checker does this
       'max-lines': ['error', 500],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
-      'no-restricted-globals': ['error', { name: 'Intl', message: 'Throws where no locale is set; use lib/ui/format.' }],
+      'no-restricted-globals': [
+        'error',
+        { name: 'Intl', message: 'Throws where no locale is set; use lib/ui/format.' },
+      ],
       'no-restricted-properties': [
         'error',
-        ...localeTraps.map((property) => ({ property, message: 'Throws where no locale is set; use lib/ui/format.' })),
+        ...localeTraps.map((property) => ({
+          property,
+          message: 'Throws where no locale is set; use lib/ui/format.',
+        })),
       ],
       'svelte/prefer-svelte-reactivity': 'off', // large tables live in $state.raw on purpose
     },
@@ -39,7 +45,14 @@ export default ts.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ group: ['**/wailsjs/**', '**/bridge/wails', '**/bridge/fake/**'], message: 'Only lib/bridge talks to Wails; use the Bridge.' }] },
+        {
+          patterns: [
+            {
+              group: ['**/wailsjs/**', '**/bridge/wails', '**/bridge/fake/**'],
+              message: 'Only lib/bridge talks to Wails; use the Bridge.',
+            },
+          ],
+        },
       ],
     },
   },

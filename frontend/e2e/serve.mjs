@@ -16,8 +16,16 @@ const flags = [
 /** @returns {Promise<{ browser: import('playwright-core').Browser, url: (query?: string) => string, close: () => Promise<void> }>} */
 export async function serve() {
   await build({ mode: 'fake', logLevel: 'warn' });
-  const server = await preview({ mode: 'fake', logLevel: 'warn', preview: { host: '127.0.0.1', port: 0 }, build: { outDir: 'node_modules/.fake-dist' } });
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
+  const server = await preview({
+    mode: 'fake',
+    logLevel: 'warn',
+    preview: { host: '127.0.0.1', port: 0 },
+    build: { outDir: 'node_modules/.fake-dist' },
+  });
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: flags,
+  });
   const base = server.resolvedUrls?.local[0] ?? '';
   return {
     browser,

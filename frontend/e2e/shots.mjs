@@ -21,9 +21,17 @@ const shots = [
   ['containers-loading', 'scene=slow', (p) => p.keyboard.press('2')],
   ['ports', '', async (p) => (await p.keyboard.press('3'), p.getByText('avahi-daemon').click())],
   ['ports-taken', '', takenPort],
-  ['flows', '', async (p) => (await p.keyboard.press('4'), p.waitForTimeout(1500), p.getByRole('row').nth(4).click())],
+  [
+    'flows',
+    '',
+    async (p) => (
+      await p.keyboard.press('4'),
+      await p.waitForTimeout(1500),
+      p.getByText('api.github.com').first().click()
+    ),
+  ],
   ['packets', '', packets],
-  ['history', '', async (p) => (await p.keyboard.press('5'), p.waitForTimeout(300))],
+  ['history', '', async (p) => (await p.keyboard.press('5'), await p.waitForTimeout(300))],
   ['settings', '', editSetting],
   ['palette', '', (p) => p.keyboard.press('Control+k')],
   ['shortcuts', '', (p) => p.keyboard.press('?')],
@@ -65,7 +73,9 @@ try {
         await page.waitForTimeout(name === 'machine' || name === 'flows' ? 4000 : 700);
         await act?.(page);
         await page.waitForTimeout(300);
-        await page.screenshot({ path: `${out}/${name}-${colorScheme}${viewport === sizes[0] ? '' : '-small'}.png` });
+        await page.screenshot({
+          path: `${out}/${name}-${colorScheme}${viewport === sizes[0] ? '' : '-small'}.png`,
+        });
         await page.close();
       }
     }

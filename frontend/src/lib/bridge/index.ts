@@ -6,8 +6,19 @@
  * A refused request rejects with a `Problem`, which holds what a person reads.
  */
 import type {
-  CaptureAction, ContainerAction, Detail, Page, Payloads, Port, PortRequest, Query, Setting, SettingDiff,
-  SettingsChange, SettingsCommit, Topic,
+  CaptureAction,
+  ContainerAction,
+  Detail,
+  Page,
+  Payloads,
+  Port,
+  PortRequest,
+  Query,
+  Setting,
+  SettingDiff,
+  SettingsChange,
+  SettingsCommit,
+  Topic,
 } from './shapes.gen';
 
 export type * from './shapes.gen';
@@ -76,4 +87,3 @@ export interface Bridge {
   reportDefect(text: string): Promise<void>;
   quit(): Promise<void>;
 }
-

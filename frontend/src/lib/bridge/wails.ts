@@ -7,7 +7,16 @@ import type { AnyEvent, Bridge, Link, LogChunk, Snapshot } from '.';
 import { problemOf } from './problem';
 import { mend } from './mend';
 import type {
-  CaptureAction, ContainerAction, Detail, Page, Port, PortRequest, Query, Setting, SettingDiff, SettingsChange,
+  CaptureAction,
+  ContainerAction,
+  Detail,
+  Page,
+  Port,
+  PortRequest,
+  Query,
+  Setting,
+  SettingDiff,
+  SettingsChange,
   SettingsCommit,
 } from './shapes.gen';
 

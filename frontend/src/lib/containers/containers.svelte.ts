@@ -66,7 +66,9 @@ function confirmRemove(containers: Container[]): Promise<boolean> {
   const names = containers.map((c) => c.name).join(', ');
   return overlay.ask({
     title: containers.length === 1 ? `Remove ${names}?` : `Remove ${containers.length} containers?`,
-    text: running ? `${running === 1 ? 'One is running and is' : `${running} are running and are`} killed first.` : names,
+    text: running
+      ? `${running === 1 ? 'One is running and is' : `${running} are running and are`} killed first.`
+      : names,
     loss: 'Files written inside the container are lost. Named volumes and bind mounts stay.',
     action: 'Remove',
     danger: true,
@@ -93,5 +95,7 @@ export class Log {
 
 /** The published ports of a container, of what the engine's list of ports holds. */
 export function portsOf(container: Container, ports: readonly Port[]): Port[] {
-  return ports.filter((port) => port.target === container.name || container.addresses.includes(port.targetIp));
+  return ports.filter(
+    (port) => port.target === container.name || container.addresses.includes(port.targetIp),
+  );
 }

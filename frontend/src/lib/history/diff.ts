@@ -20,7 +20,8 @@ export function sideLines(lines: readonly DiffLine[]): { old: DiffLine | null; n
   const out: { old: DiffLine | null; new: DiffLine | null }[] = [];
   let [olds, news]: [DiffLine[], DiffLine[]] = [[], []];
   const flush = () => {
-    for (let i = 0; i < Math.max(olds.length, news.length); i += 1) out.push({ old: olds[i] ?? null, new: news[i] ?? null });
+    for (let i = 0; i < Math.max(olds.length, news.length); i += 1)
+      out.push({ old: olds[i] ?? null, new: news[i] ?? null });
     [olds, news] = [[], []];
   };
   for (const line of lines) {

@@ -58,7 +58,9 @@ export class Machine {
     if (this.busy) return action === 'kill' && this.state === 'stopping';
     if (action === 'start') return this.state === 'stopped' || this.state === 'failed';
     if (action === 'kill') return this.state !== 'stopped' && this.state !== 'failed' && this.state !== '';
-    return action === 'restart' ? this.state === 'running' : this.state === 'running' || this.state === 'starting';
+    return action === 'restart'
+      ? this.state === 'running'
+      : this.state === 'running' || this.state === 'starting';
   }
 
   async do(action: MachineAction): Promise<void> {

@@ -70,14 +70,21 @@ export function hostSide(port: Pick<Port, 'hostIp' | 'hostPort'>): string {
 }
 
 /** What is wrong with each field of a forward, before it is asked for. */
-export function checkRequest(form: { hostIp: string; hostPort: string; target: string }): Record<string, string> {
+export function checkRequest(form: {
+  hostIp: string;
+  hostPort: string;
+  target: string;
+}): Record<string, string> {
   const wrong: Record<string, string> = {};
   const port = Number(form.hostPort || '0');
-  if (!Number.isInteger(port) || port < 0 || port > 65535) wrong.hostPort = 'A port is a number from 1 to 65535.';
-  if (form.hostIp && !/^[0-9a-fA-F.:]+$/.test(form.hostIp)) wrong.hostIp = 'This is an IP address, such as 127.0.0.1.';
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    wrong.hostPort = 'A port is a number from 1 to 65535.';
+  if (form.hostIp && !/^[0-9a-fA-F.:]+$/.test(form.hostIp))
+    wrong.hostIp = 'This is an IP address, such as 127.0.0.1.';
   const target = /^(.+):(\d+)$/.exec(form.target.trim());
   const targetPort = Number(target?.[2] ?? 0);
   if (!target) wrong.target = 'Name a container or an address and its port, such as web:80.';
-  else if (targetPort < 1 || targetPort > 65535) wrong.target = 'The port after the colon is a number from 1 to 65535.';
+  else if (targetPort < 1 || targetPort > 65535)
+    wrong.target = 'The port after the colon is a number from 1 to 65535.';
   return wrong;
 }

@@ -41,13 +41,17 @@ export class Settings {
     return draft === '' ? setting.default : draft;
   }
   edit(setting: Setting, value: string): void {
-    const { [setting.key]: _, ...rest } = this.drafts;
-    this.drafts = value === setting.value ? rest : { ...rest, [setting.key]: value };
+    this.#draft(setting.key, value === setting.value ? undefined : value);
     this.saveProblem = null;
   }
   toDefault(setting: Setting): void {
-    const { [setting.key]: _, ...rest } = this.drafts;
-    this.drafts = setting.isDefault ? rest : { ...rest, [setting.key]: '' };
+    this.#draft(setting.key, setting.isDefault ? undefined : '');
+  }
+  #draft(key: string, value: string | undefined): void {
+    const drafts = { ...this.drafts };
+    if (value === undefined) delete drafts[key];
+    else drafts[key] = value;
+    this.drafts = drafts;
   }
   discard(): void {
     this.drafts = {};
@@ -70,7 +74,10 @@ export class Settings {
       const restart = this.changed.some((s) => s.applies === 'restart');
       this.discard();
       await this.load();
-      overlay.tell('ok', restart ? 'Saved. Some of it takes effect when the machine restarts.' : 'Saved and in effect.');
+      overlay.tell(
+        'ok',
+        restart ? 'Saved. Some of it takes effect when the machine restarts.' : 'Saved and in effect.',
+      );
     } catch (thrown) {
       this.saveProblem = problemOf(thrown);
     } finally {

@@ -25,7 +25,10 @@ export function commands(app: App): Command[] {
   );
   const docker = session.status?.docker;
   list.push(
-    !!docker?.host && { title: 'Copy DOCKER_HOST', run: () => void copy(`export DOCKER_HOST=${docker.host}`, 'Copied.') },
+    !!docker?.host && {
+      title: 'Copy DOCKER_HOST',
+      run: () => void copy(`export DOCKER_HOST=${docker.host}`, 'Copied.'),
+    },
     traffic.capture && {
       title: traffic.capture.recording ? 'Pause recording' : 'Go on recording',
       run: () => void traffic.toggle(),

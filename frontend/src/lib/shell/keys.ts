@@ -17,7 +17,8 @@ export function handleKey(event: KeyboardEvent, app: App): void {
     textScale.step(event.key === '0' ? 0 : event.key === '-' ? -1 : 1);
     return;
   }
-  if (event.defaultPrevented || command || event.altKey || nav.palette || nav.shortcuts || overlay.question) return;
+  if (event.defaultPrevented || command || event.altKey || nav.palette || nav.shortcuts || overlay.question)
+    return;
 
   const target = event.target;
   if (event.key === 'Escape') return escape(app, target);

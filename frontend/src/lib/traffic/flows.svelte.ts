@@ -33,8 +33,18 @@ export function flowMatches(flow: Flow, filter: string): boolean {
 
 function flowText(f: Flow): string {
   return [
-    f.proto, f.app, f.state, f.detail, f.container, f.project, f.service, f.image, f.srcName, f.dstName,
-    endpoint(f.src, f.srcPort), endpoint(f.dst, f.dstPort),
+    f.proto,
+    f.app,
+    f.state,
+    f.detail,
+    f.container,
+    f.project,
+    f.service,
+    f.image,
+    f.srcName,
+    f.dstName,
+    endpoint(f.src, f.srcPort),
+    endpoint(f.dst, f.dstPort),
   ].join(' ');
 }
 
@@ -60,7 +70,10 @@ export function age(flow: Flow, now: number): number {
  */
 export function rates(flow: Flow, now: number): readonly number[] {
   const told = flow.rate ?? [];
-  const quiet = Math.min(told.length, Math.max(0, Math.floor(now / 1000) - Math.floor(Date.parse(flow.last) / 1000)));
+  const quiet = Math.min(
+    told.length,
+    Math.max(0, Math.floor(now / 1000) - Math.floor(Date.parse(flow.last) / 1000)),
+  );
   return quiet === 0 ? told : [...told.slice(quiet), ...Array<number>(quiet).fill(0)];
 }
 

@@ -20,18 +20,44 @@ export interface Node extends Span {
 }
 
 /** The lines of the tree that are to be seen: those whose parents are all open. */
-export function visible(layers: readonly Layer[], closed: ReadonlySet<string>, opened: ReadonlySet<string>): Node[] {
+export function visible(
+  layers: readonly Layer[],
+  closed: ReadonlySet<string>,
+  opened: ReadonlySet<string>,
+): Node[] {
   const out: Node[] = [];
   const add = (field: Field, id: string, depth: number, parents: string[]) => {
     const kids = field.fields ?? [];
     const open = opened.has(id);
-    out.push({ id, depth, parents, open, leaf: kids.length === 0, label: field.label, value: field.value, name: field.name, start: field.start, end: field.end });
+    out.push({
+      id,
+      depth,
+      parents,
+      open,
+      leaf: kids.length === 0,
+      label: field.label,
+      value: field.value,
+      name: field.name,
+      start: field.start,
+      end: field.end,
+    });
     if (open) kids.forEach((kid, i) => add(kid, `${id}.${i}`, depth + 1, [...parents, id]));
   };
   layers.forEach((layer, l) => {
     const id = String(l);
     const open = !closed.has(id);
-    out.push({ id, depth: 0, parents: [], open, leaf: layer.fields.length === 0, label: layer.summary, value: '', name: layer.name, start: layer.start, end: layer.end });
+    out.push({
+      id,
+      depth: 0,
+      parents: [],
+      open,
+      leaf: layer.fields.length === 0,
+      label: layer.summary,
+      value: '',
+      name: layer.name,
+      start: layer.start,
+      end: layer.end,
+    });
     if (open) layer.fields.forEach((field, i) => add(field, `${id}.${i}`, 1, [id]));
   });
   return out;
@@ -51,7 +77,8 @@ export function fieldAt(layers: readonly Layer[], offset: number): Span | null {
     });
   };
   layers.forEach((layer, l) => {
-    if (offset >= layer.start && offset < layer.end) best = { id: String(l), start: layer.start, end: layer.end };
+    if (offset >= layer.start && offset < layer.end)
+      best = { id: String(l), start: layer.start, end: layer.end };
     consider(layer.fields, String(l));
   });
   return best;

@@ -53,7 +53,8 @@ export class Packets {
   /** The recording has changed: new packets at the end, old ones gone. */
   update(status: CaptureStatus): void {
     if (!this.#active) return;
-    const gone = status.packets === 0 ? this.rows.length : this.rows.findIndex((row) => row.n >= status.first);
+    const gone =
+      status.packets === 0 ? this.rows.length : this.rows.findIndex((row) => row.n >= status.first);
     if (gone > 0 || (gone < 0 && this.rows.length > 0)) this.#dropTop(gone < 0 ? this.rows.length : gone);
     if (this.loading || status.last <= this.#below) return;
     this.#moreBelow = true;
@@ -106,7 +107,12 @@ export class Packets {
   }
 
   #query(where: 'tail' | 'above' | 'below'): Query {
-    const at = where === 'tail' ? { tail: true } : where === 'above' ? { before: this.#above } : { after: this.#below };
+    const at =
+      where === 'tail'
+        ? { tail: true }
+        : where === 'above'
+          ? { before: this.#above }
+          : { after: this.#below };
     return { ...this.#question, ...at, limit: pageRows };
   }
 

@@ -82,7 +82,10 @@ export class Traffic {
     this.exporting = true;
     await this.#try(async () => {
       const path = await this.#bridge.exportPcapng(filter);
-      if (path) overlay.tell('ok', `Saved to ${path}.`, { hint: 'Passwords and cookies sent in the clear are in it.' });
+      if (path)
+        overlay.tell('ok', `Saved to ${path}.`, {
+          hint: 'Passwords and cookies sent in the clear are in it.',
+        });
     });
     this.exporting = false;
   }

@@ -1,10 +1,11 @@
 /** The time of day for relative times, one tick a second for the whole window. */
 class Clock {
   now = $state(Date.now());
-  #timer: ReturnType<typeof setInterval> | undefined;
 
-  start(): void {
-    this.#timer ??= setInterval(() => (this.now = Date.now()), 1000);
+  /** Begins to tick; returns how to stop. */
+  start(): () => void {
+    const timer = setInterval(() => (this.now = Date.now()), 1000);
+    return () => clearInterval(timer);
   }
 }
 

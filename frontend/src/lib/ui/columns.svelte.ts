@@ -77,7 +77,12 @@ export class Columns<T> {
   sortBy(column: Column<T>): void {
     if (!column.sort) return;
     const now = this.#kept.sort;
-    const next = now?.id !== column.id ? { id: column.id, down: false } : now.down ? null : { id: column.id, down: true };
+    const next =
+      now?.id !== column.id
+        ? { id: column.id, down: false }
+        : now.down
+          ? null
+          : { id: column.id, down: true };
     this.#set({ ...this.#kept, sort: next });
   }
   reset(): void {

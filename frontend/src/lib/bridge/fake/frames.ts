@@ -45,7 +45,14 @@ export function frameBytes(f: FrameSpec): Uint8Array {
   return out;
 }
 
-function field(name: string, label: string, value: string | number, start: number, size: number, fields?: Field[]): Field {
+function field(
+  name: string,
+  label: string,
+  value: string | number,
+  start: number,
+  size: number,
+  fields?: Field[],
+): Field {
   return { name, label, value: String(value), start, end: start + size, ...(fields ? { fields } : {}) };
 }
 
@@ -54,7 +61,10 @@ export function frameLayers(f: FrameSpec): Layer[] {
   const head = f.proto === 'TCP' ? 20 : 8;
   const layers: Layer[] = [
     {
-      name: 'eth', summary: 'Ethernet II, 5a:94:ef:e4:0c:ee → 5a:94:ef:e4:0c:dd', start: 0, end: 14,
+      name: 'eth',
+      summary: 'Ethernet II, 5a:94:ef:e4:0c:ee → 5a:94:ef:e4:0c:dd',
+      start: 0,
+      end: 14,
       fields: [
         field('eth.dst', 'Destination', '5a:94:ef:e4:0c:dd', 0, 6),
         field('eth.src', 'Source', '5a:94:ef:e4:0c:ee', 6, 6),
@@ -62,7 +72,10 @@ export function frameLayers(f: FrameSpec): Layer[] {
       ],
     },
     {
-      name: 'ip', summary: `IPv4, ${f.src} → ${f.dst}`, start: 14, end: 34,
+      name: 'ip',
+      summary: `IPv4, ${f.src} → ${f.dst}`,
+      start: 14,
+      end: 34,
       fields: [
         field('ip.version', 'Version', 4, 14, 1),
         field('ip.dsfield', 'Differentiated services', '0x00', 15, 1),
@@ -78,20 +91,32 @@ export function frameLayers(f: FrameSpec): Layer[] {
   ];
   if (f.proto === 'TCP') {
     layers.push({
-      name: 'tcp', summary: `TCP, ${f.srcPort} → ${f.dstPort} [${f.flags ?? 'ACK'}]`, start: 34, end: 54,
+      name: 'tcp',
+      summary: `TCP, ${f.srcPort} → ${f.dstPort} [${f.flags ?? 'ACK'}]`,
+      start: 34,
+      end: 54,
       fields: [
         field('tcp.srcport', 'Source port', f.srcPort, 34, 2),
         field('tcp.dstport', 'Destination port', f.dstPort, 36, 2),
         field('tcp.seq', 'Sequence number', f.seq ?? 0, 38, 4),
         field('tcp.ack', 'Acknowledgment number', f.ack ?? 0, 42, 4),
-        field('tcp.flags', 'Flags', f.flags ?? 'ACK', 46, 2,
-          (f.flags ?? 'ACK').split(', ').map((n) => field(`tcp.flags.${n.toLowerCase()}`, n, 'set', 47, 1))),
+        field(
+          'tcp.flags',
+          'Flags',
+          f.flags ?? 'ACK',
+          46,
+          2,
+          (f.flags ?? 'ACK').split(', ').map((n) => field(`tcp.flags.${n.toLowerCase()}`, n, 'set', 47, 1)),
+        ),
         field('tcp.window_size_value', 'Window', 64240, 48, 2),
       ],
     });
   } else {
     layers.push({
-      name: 'udp', summary: `UDP, ${f.srcPort} → ${f.dstPort}`, start: 34, end: 42,
+      name: 'udp',
+      summary: `UDP, ${f.srcPort} → ${f.dstPort}`,
+      start: 34,
+      end: 42,
       fields: [
         field('udp.srcport', 'Source port', f.srcPort, 34, 2),
         field('udp.dstport', 'Destination port', f.dstPort, 36, 2),
@@ -113,8 +138,20 @@ export function httpLayer(at: number, payload: string): Layer {
   for (const [i, line] of lines.entries()) {
     const [name = '', ...rest] = line.split(': ');
     const response = line.startsWith('HTTP/');
-    if (i === 0) fields.push(field(response ? 'http.response.line' : 'http.request.line', response ? 'Status line' : 'Request line', line, pos, line.length));
-    else fields.push(field(`http.${name.toLowerCase().replaceAll('-', '_')}`, name, rest.join(': '), pos, line.length));
+    if (i === 0)
+      fields.push(
+        field(
+          response ? 'http.response.line' : 'http.request.line',
+          response ? 'Status line' : 'Request line',
+          line,
+          pos,
+          line.length,
+        ),
+      );
+    else
+      fields.push(
+        field(`http.${name.toLowerCase().replaceAll('-', '_')}`, name, rest.join(': '), pos, line.length),
+      );
     pos += line.length + 2;
   }
   return { name: 'http', summary: `HTTP, ${lines[0]}`, start: at, end: at + payload.length, fields };
@@ -124,6 +161,12 @@ export function httpLayer(at: number, payload: string): Layer {
 export function dataLayer(name: string, summary: string) {
   return (at: number, payload: string): Layer => {
     const size = new TextEncoder().encode(payload).length;
-    return { name, summary, start: at, end: at + size, fields: [field(`${name}.data`, 'Payload', `${size} bytes`, at, size)] };
+    return {
+      name,
+      summary,
+      start: at,
+      end: at + size,
+      fields: [field(`${name}.data`, 'Payload', `${size} bytes`, at, size)],
+    };
   };
 }

@@ -38,10 +38,17 @@ export class FakeBridge implements Bridge {
     if (scene === 'booting') this.#boot();
     else if (scene === 'stopped') this.#halt('stopped');
     else if (scene === 'failed') this.#fail();
-    else this.#logLines(bootLog.map((text) => ({ time: past(7_800_000), source: 'console', level: 'info', text })));
-    this.#status.settings = { head: this.#history.head, applied: this.#history.head, pending: scene === 'busy' ? ['vm/memory'] : [] };
+    else
+      this.#logLines(
+        bootLog.map((text) => ({ time: past(7_800_000), source: 'console', level: 'info', text })),
+      );
+    this.#status.settings = {
+      head: this.#history.head,
+      applied: this.#history.head,
+      pending: scene === 'busy' ? ['vm/memory'] : [],
+    };
     this.#batch = [];
-    this.#timer = setInterval(() => this.#tick(), tick);
+    this.#timer = setInterval(() => scene !== 'down' && scene !== 'slow' && this.#tick(), tick);
   }
   /** For tests. */
   close(): void {
@@ -63,9 +70,13 @@ export class FakeBridge implements Bridge {
     if (this.#scene === 'slow') return new Promise(() => undefined);
     if (this.#scene === 'down') {
       const message = 'The engine stopped: no room on the disk of this computer.';
-      return Promise.resolve({ link: { epoch: 1, state: 'down', message, hint: 'Free at least 1 GB, then try again.' }, events: [] });
+      return Promise.resolve({
+        link: { epoch: 1, state: 'down', message, hint: 'Free at least 1 GB, then try again.' },
+        events: [],
+      });
     }
-    const event = <T extends Topic>(topic: T, data: Payloads[T]) => ({ seq: this.#seq, topic, data }) as AnyEvent;
+    const event = <T extends Topic>(topic: T, data: Payloads[T]) =>
+      ({ seq: this.#seq, topic, data }) as AnyEvent;
     const events = [
       event('status', structuredClone(this.#status)),
       event('containers', structuredClone(this.#containers)),
@@ -114,7 +125,8 @@ export class FakeBridge implements Bridge {
   followLogs(id: string, tail: number, fn: (chunk: LogChunk) => void): () => void {
     const name = this.#containers.find((c) => c.id === id)?.name ?? id;
     let n = 0;
-    const line = () => `${new Date().toISOString()} ${name} ${random.pick(['GET /api/items?page=2 200 34 ms', 'GET /healthz 200 1 ms', 'GET /api/cart 200 12 ms', 'cache miss items:4711', 'GET /favicon.svg 404 2 ms'])} #${(n += 1)}`;
+    const line = () =>
+      `${name.split('-')[1] ?? name}: ${random.pick(['GET /api/items?page=2 200 34 ms', 'GET /healthz 200 1 ms', 'GET /api/cart 200 12 ms', 'cache miss items:4711', 'GET /favicon.svg 404 2 ms'])}, request ${(n += 1)}`;
     const first = setTimeout(() => fn({ lines: Array.from({ length: Math.min(tail, 160) }, line) }), 80);
     const timer = setInterval(() => fn({ lines: [line()] }), 700);
     return () => {
@@ -126,26 +138,53 @@ export class FakeBridge implements Bridge {
   async addPort({ proto, hostIp, hostPort, target }: PortRequest): Promise<Port> {
     await later(null, 200);
     if (hostPort === 5432) {
-      throw new Problem('taken', 'Port 5432 is taken by postgres (pid 977).', 'Pick another port, or stop it.');
+      throw new Problem(
+        'taken',
+        'Port 5432 is taken by postgres (pid 977).',
+        'Pick another port, or stop it.',
+      );
     }
     const same = this.#ports.find((p) => p.hostPort === hostPort && p.proto === proto);
-    if (same) throw new Problem('taken', `Port ${hostPort} is taken by the forward to ${same.target}.`, 'Pick another port, or remove that forward.');
+    if (same)
+      throw new Problem(
+        'taken',
+        `Port ${hostPort} is taken by the forward to ${same.target}.`,
+        'Pick another port, or remove that forward.',
+      );
     const at = target.lastIndexOf(':');
     const name = target.slice(0, at);
     const known = this.#containers.find((c) => c.name === name);
     const port: Port = {
-      id: `${proto}-${hostIp || '127.0.0.1'}-${hostPort}`, proto, hostIp: hostIp || '127.0.0.1', hostPort: hostPort || 49152 + random.below(9999),
-      targetIp: known?.addresses[0] ?? '', targetPort: Number(target.slice(at + 1)), target: name, origin: 'manual',
-      state: known ? 'open' : 'waiting', connections: 0, bytesIn: 0, bytesOut: 0,
+      id: `${proto}-${hostIp || '127.0.0.1'}-${hostPort}`,
+      proto,
+      hostIp: hostIp || '127.0.0.1',
+      hostPort: hostPort || 49152 + random.below(9999),
+      targetIp: known?.addresses[0] ?? '',
+      targetPort: Number(target.slice(at + 1)),
+      target: name,
+      origin: 'manual',
+      state: known ? 'open' : 'waiting',
+      connections: 0,
+      bytesIn: 0,
+      bytesOut: 0,
     };
-    if (!known) [port.message, port.hint] = [`No container named ${name} is running.`, 'Start it; the forward begins to work by itself.'];
+    if (!known)
+      [port.message, port.hint] = [
+        `No container named ${name} is running.`,
+        'Start it; the forward begins to work by itself.',
+      ];
     this.#ports = [...this.#ports, port];
     this.#emit('ports', this.#ports);
     return port;
   }
   async removePort(id: string): Promise<void> {
     const port = this.#ports.find((p) => p.id === id);
-    if (port?.origin === 'docker') throw new Problem('denied', `Docker published this port for ${port.target}.`, `Stop the container ${port.target} instead.`);
+    if (port?.origin === 'docker')
+      throw new Problem(
+        'denied',
+        `Docker published this port for ${port.target}.`,
+        `Stop the container ${port.target} instead.`,
+      );
     this.#ports = this.#ports.filter((p) => p.id !== id);
     this.#emit('ports', this.#ports);
   }
@@ -158,13 +197,19 @@ export class FakeBridge implements Bridge {
   packets = async (query: Parameters<Bridge['packets']>[0]) => later(this.#traffic.page(query), 15);
   packet = async (n: number) => {
     const detail = this.#traffic.detail(n);
-    if (!detail) throw new Problem('not-found', `Packet ${n} is no longer in the recording.`, 'Newer packets pushed it out. A larger recording keeps more.');
+    if (!detail)
+      throw new Problem(
+        'not-found',
+        `Packet ${n} is no longer in the recording.`,
+        'Newer packets pushed it out. A larger recording keeps more.',
+      );
     return later(detail, 15);
   };
   exportPcapng = async () => later('/home/ann/slipway.pcapng', 300);
 
   settings = async () => later(this.#history.list());
-  setSettings = async (change: Parameters<Bridge['setSettings']>[0]) => this.#changed(this.#history.set(change));
+  setSettings = async (change: Parameters<Bridge['setSettings']>[0]) =>
+    this.#changed(this.#history.set(change));
   settingsLog = async (limit: number) => later(this.#history.log(limit));
   settingsDiff = async (_from: string, to: string) => later(this.#history.diff(to));
   revertSettings = async (commit: string) => this.#changed(this.#history.revert(commit));
@@ -184,7 +229,10 @@ export class FakeBridge implements Bridge {
   }
 
   #changed<T>(commit: T): Promise<T> {
-    const pending = this.#history.list().filter((s) => s.applies === 'restart' && !s.isDefault).map((s) => s.key);
+    const pending = this.#history
+      .list()
+      .filter((s) => s.applies === 'restart' && !s.isDefault)
+      .map((s) => s.key);
     this.#status.settings = { head: this.#history.head, applied: this.#history.head, pending };
     this.#emit('settings', this.#status.settings);
     return later(commit);
@@ -205,12 +253,23 @@ export class FakeBridge implements Bridge {
 
   #boot(): void {
     this.#launched = Date.now();
-    Object.assign(this.#status.machine, { state: 'starting', since: new Date().toISOString(), phases: phasesAt(0), reason: undefined, hint: undefined });
+    Object.assign(this.#status.machine, {
+      state: 'starting',
+      since: new Date().toISOString(),
+      phases: phasesAt(0),
+      reason: undefined,
+      hint: undefined,
+    });
     this.#status.docker.state = 'starting';
     this.#emit('status', this.#status);
   }
   #halt(state: string): void {
-    Object.assign(this.#status.machine, { state, since: new Date().toISOString(), phases: [], pid: undefined });
+    Object.assign(this.#status.machine, {
+      state,
+      since: new Date().toISOString(),
+      phases: [],
+      pid: undefined,
+    });
     this.#status.docker.state = 'stopped';
     this.#status.guest = { connected: false, address: '' };
     this.#status.network = { ...this.#status.network, rateIn: 0, rateOut: 0 };
@@ -219,14 +278,26 @@ export class FakeBridge implements Bridge {
     this.#emit('containers', this.#containers);
   }
   #fail(): void {
-    const panic = ['[    2.311872] VFS: Cannot open root device "vda" or unknown-block(0,0): error -6', '[    2.312440] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)'];
-    this.#logLines([...bootLog.slice(0, 6), ...panic].map((text) => ({ time: past(4000), source: 'console', level: text.includes('panic') ? 'error' : 'info', text })));
+    const panic = [
+      '[    2.311872] VFS: Cannot open root device "vda" or unknown-block(0,0): error -6',
+      '[    2.312440] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)',
+    ];
+    this.#logLines(
+      [...bootLog.slice(0, 6), ...panic].map((text) => ({
+        time: past(4000),
+        source: 'console',
+        level: text.includes('Kernel panic') ? 'error' : 'info',
+        text,
+      })),
+    );
     this.#halt('failed');
     const phases = phasesAt(1200);
     Object.assign(phases[1]!, { state: 'failed', endMs: 2312 });
     Object.assign(this.#status.machine, {
-      phases, reason: 'The machine’s kernel panicked: it cannot mount its root file system.',
-      hint: 'The guest image may be damaged. Run “make image” to build it anew, then start the machine.', retries: 1,
+      phases,
+      reason: 'The machine’s kernel panicked: it cannot mount its root file system.',
+      hint: 'The guest image may be damaged. Run “make image” to build it anew, then start the machine.',
+      retries: 1,
     });
   }
 
@@ -238,7 +309,11 @@ export class FakeBridge implements Bridge {
     if (this.#scene === 'busy') this.#traffic.run(Date.now(), tick / 1000);
     network.rateIn = network.rateIn * 0.6 + (this.#traffic.bytesIn - inBefore) * 2 * 0.4;
     network.rateOut = network.rateOut * 0.6 + (this.#traffic.bytesOut - outBefore) * 2 * 0.4;
-    [network.bytesIn, network.bytesOut, network.flows] = [this.#traffic.bytesIn, this.#traffic.bytesOut, this.#traffic.openFlows];
+    [network.bytesIn, network.bytesOut, network.flows] = [
+      this.#traffic.bytesIn,
+      this.#traffic.bytesOut,
+      this.#traffic.openFlows,
+    ];
     for (const port of this.#ports.filter((p) => p.state === 'open')) {
       port.connections = random.below(4);
       port.bytesIn += random.below(900);
@@ -258,7 +333,9 @@ export class FakeBridge implements Bridge {
     const said = Math.floor((Math.min(ms, bootTime) / bootTime) * bootLog.length);
     const before = Math.floor((Math.max(0, ms - tick) / bootTime) * bootLog.length);
     const time = new Date().toISOString();
-    this.#logLines(bootLog.slice(before, said).map((text) => ({ time, source: 'console', level: 'info', text })));
+    this.#logLines(
+      bootLog.slice(before, said).map((text) => ({ time, source: 'console', level: 'info', text })),
+    );
     if (ms >= bootTime) {
       Object.assign(machine, { state: 'running', since: time, pid: 4188 });
       docker.state = 'ready';
@@ -271,8 +348,15 @@ export class FakeBridge implements Bridge {
     const wave = Math.sin(Date.now() / 9000);
     const busy = this.#scene === 'busy' ? 1 : 0.08;
     return {
-      time: new Date().toISOString(), cpuPercent: busy * (31 + 14 * wave + random.below(16)), memoryUsed: 1.31e9 * (0.4 + 0.6 * busy) + wave * 4e7,
-      memoryTotal: 2.06e9, diskUsed: 9.4e9, diskTotal: 67.4e9, diskOnHost: 5.1e9, engineCpuPercent: 1.4 + random.next(), engineMemory: 7.4e7,
+      time: new Date().toISOString(),
+      cpuPercent: busy * (31 + 14 * wave + random.below(16)),
+      memoryUsed: 1.31e9 * (0.4 + 0.6 * busy) + wave * 4e7,
+      memoryTotal: 2.06e9,
+      diskUsed: 9.4e9,
+      diskTotal: 67.4e9,
+      diskOnHost: 5.1e9,
+      engineCpuPercent: 1.4 + random.next(),
+      engineMemory: 7.4e7,
     };
   }
 }

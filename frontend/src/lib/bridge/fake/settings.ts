@@ -18,10 +18,25 @@ export class FakeSettings {
     const minutes = 60_000;
     this.#add({}, 'slipway', 'Begin with the defaults', past(40 * 24 * 60 * minutes));
     this.#add({ 'vm/memory': '3072' }, 'ann', 'Give the machine 3 GiB for the shop', past(26 * 60 * minutes));
-    this.#add({ 'vm/memory': '3072', 'net/forwards': 'tcp 127.0.0.1:15432 shop-db-1:5432' }, 'ann', 'Reach the shop’s database from the host', past(25 * 60 * minutes));
-    this.#add({ 'vm/memory': '4096', 'net/forwards': 'tcp 127.0.0.1:15432 shop-db-1:5432' }, 'ann', 'Set vm/memory to 4096', past(31 * minutes));
+    this.#add(
+      { 'vm/memory': '3072', 'net/forwards': 'tcp 127.0.0.1:15432 shop-db-1:5432' },
+      'ann',
+      'Reach the shop’s database from the host',
+      past(25 * 60 * minutes),
+    );
+    this.#add(
+      { 'vm/memory': '4096', 'net/forwards': 'tcp 127.0.0.1:15432 shop-db-1:5432' },
+      'ann',
+      'Set vm/memory to 4096',
+      past(31 * minutes),
+    );
     const forwards = this.#schema.find((s) => s.key === 'net/forwards')!.value;
-    this.#add({ 'vm/memory': '4096', 'net/forwards': forwards }, 'slipway ports add', 'Add 2 forwards', past(9 * minutes));
+    this.#add(
+      { 'vm/memory': '4096', 'net/forwards': forwards },
+      'slipway ports add',
+      'Add 2 forwards',
+      past(9 * minutes),
+    );
   }
 
   get head(): string {
@@ -29,24 +44,45 @@ export class FakeSettings {
   }
   list(): Setting[] {
     const { values } = this.#history.at(-1)!;
-    return this.#schema.map((s) => ({ ...s, value: values[s.key] ?? s.default, isDefault: !(s.key in values) }));
+    return this.#schema.map((s) => ({
+      ...s,
+      value: values[s.key] ?? s.default,
+      isDefault: !(s.key in values),
+    }));
   }
   log(limit: number): SettingsCommit[] {
-    return this.#history.map((s) => s.commit).reverse().slice(0, limit || undefined);
+    return this.#history
+      .map((s) => s.commit)
+      .reverse()
+      .slice(0, limit || undefined);
   }
 
   set({ values, message }: SettingsChange): SettingsCommit {
     const next = { ...this.#history.at(-1)!.values };
     for (const [key, value] of Object.entries(values)) {
       const setting = this.#schema.find((s) => s.key === key);
-      if (!setting) throw new Problem('not-found', `There is no setting ${key}.`, 'Settings are listed on the Settings page.');
+      if (!setting)
+        throw new Problem(
+          'not-found',
+          `There is no setting ${key}.`,
+          'Settings are listed on the Settings page.',
+        );
       if (key === 'vm/disk' && Number(value) < 64 && value !== '') {
-        throw new Problem('invalid', 'The disk is 64 GiB and cannot become smaller.', 'Keep 64 GiB or choose more.');
+        throw new Problem(
+          'invalid',
+          'The disk is 64 GiB and cannot become smaller.',
+          'Keep 64 GiB or choose more.',
+        );
       }
       if (value === '' || value === setting.default) delete next[key];
       else next[key] = value;
     }
-    return this.#add(next, 'ann', message || `Set ${Object.keys(values).join(', ')}`, new Date().toISOString());
+    return this.#add(
+      next,
+      'ann',
+      message || `Set ${Object.keys(values).join(', ')}`,
+      new Date().toISOString(),
+    );
   }
 
   diff(to: string): SettingDiff[] {
@@ -59,10 +95,20 @@ export class FakeSettings {
       if (d.old) values[d.key] = d.old;
       else delete values[d.key];
     }
-    return this.#add(values, 'ann', `Revert “${this.#history[this.#index(hash)]!.commit.message}”`, new Date().toISOString());
+    return this.#add(
+      values,
+      'ann',
+      `Revert “${this.#history[this.#index(hash)]!.commit.message}”`,
+      new Date().toISOString(),
+    );
   }
   restore(hash: string): SettingsCommit {
-    return this.#add(this.#history[this.#index(hash)]!.values, 'ann', `Restore the settings of ${hash.slice(0, 8)}`, new Date().toISOString());
+    return this.#add(
+      this.#history[this.#index(hash)]!.values,
+      'ann',
+      `Restore the settings of ${hash.slice(0, 8)}`,
+      new Date().toISOString(),
+    );
   }
 
   #index(hash: string): number {
@@ -76,7 +122,9 @@ export class FakeSettings {
     const changes = difference(before?.values ?? {}, values).map(({ key, kind }) => ({ key, kind }));
     if (before && changes.length === 0) throw new Problem('invalid', 'Nothing would change.');
     const seed = `${this.#history.length}${message}`;
-    const hash = Array.from({ length: 40 }, (_, i) => ((seed.charCodeAt(i % seed.length) * (i + 7)) % 16).toString(16)).join('');
+    const hash = Array.from({ length: 40 }, (_, i) =>
+      ((seed.charCodeAt(i % seed.length) * (i + 7)) % 16).toString(16),
+    ).join('');
     const commit = { hash, parent: before?.commit.hash ?? '', author, time, message, changes };
     this.#history.push({ commit, values });
     return commit;
@@ -85,11 +133,13 @@ export class FakeSettings {
 
 function difference(old: Values, now: Values): SettingDiff[] {
   const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].sort();
-  return keys.filter((key) => old[key] !== now[key]).map((key) => {
-    const [a = '', b = ''] = [old[key], now[key]];
-    const kind = old[key] === undefined ? 'added' : now[key] === undefined ? 'removed' : 'modified';
-    return { key, kind, old: a, new: b, unified: unified(key, a, b) };
-  });
+  return keys
+    .filter((key) => old[key] !== now[key])
+    .map((key) => {
+      const [a = '', b = ''] = [old[key], now[key]];
+      const kind = old[key] === undefined ? 'added' : now[key] === undefined ? 'removed' : 'modified';
+      return { key, kind, old: a, new: b, unified: unified(key, a, b) };
+    });
 }
 
 function unified(key: string, a: string, b: string): string {

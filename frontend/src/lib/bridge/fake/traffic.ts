@@ -32,17 +32,94 @@ interface Talk {
   life: number; // exchanges
 }
 
-const paths = ['/', '/assets/app.css', '/api/items?page=2', '/api/cart', '/healthz', '/api/items/4711', '/favicon.svg'];
-const names = ['api.github.com', 'deb.debian.org', 'shop-db-1', 'registry.example.org', 'telemetry.example.net'];
+const paths = [
+  '/',
+  '/assets/app.css',
+  '/api/items?page=2',
+  '/api/cart',
+  '/healthz',
+  '/api/items/4711',
+  '/favicon.svg',
+];
+const names = [
+  'api.github.com',
+  'deb.debian.org',
+  'shop-db-1',
+  'registry.example.org',
+  'telemetry.example.net',
+];
 
 const talks: Talk[] = [
-  { from: parties.host, to: parties.web, port: 80, app: 'HTTP', detail: () => 'localhost:8080', size: [420, 8200], every: 3, life: 6 },
-  { from: parties.web, to: parties.api, port: 3000, app: 'HTTP', detail: () => 'shop-api-1:3000', size: [380, 2600], every: 4, life: 8 },
-  { from: parties.api, to: parties.db, port: 5432, app: '', detail: () => '', size: [180, 1400], every: 20, life: 90 },
-  { from: parties.worker, to: parties.github, port: 443, app: 'TLS', detail: () => 'api.github.com', size: [900, 5200], every: 9, life: 12 },
-  { from: parties.api, to: parties.gateway, port: 53, app: 'DNS', detail: () => `A ${random.pick(names)}`, size: [68, 130], every: 2, life: 1 },
-  { from: parties.worker, to: parties.debian, port: 443, app: 'TLS', detail: () => 'deb.debian.org', size: [240, 64000], every: 30, life: 60 },
-  { from: parties.worker, to: parties.stale, port: 9999, app: '', detail: () => '', size: [0, 0], every: 14, life: 1 },
+  {
+    from: parties.host,
+    to: parties.web,
+    port: 80,
+    app: 'HTTP',
+    detail: () => 'localhost:8080',
+    size: [420, 8200],
+    every: 3,
+    life: 6,
+  },
+  {
+    from: parties.web,
+    to: parties.api,
+    port: 3000,
+    app: 'HTTP',
+    detail: () => 'shop-api-1:3000',
+    size: [380, 2600],
+    every: 4,
+    life: 8,
+  },
+  {
+    from: parties.api,
+    to: parties.db,
+    port: 5432,
+    app: '',
+    detail: () => '',
+    size: [180, 1400],
+    every: 20,
+    life: 90,
+  },
+  {
+    from: parties.worker,
+    to: parties.github,
+    port: 443,
+    app: 'TLS',
+    detail: () => 'api.github.com',
+    size: [900, 5200],
+    every: 9,
+    life: 12,
+  },
+  {
+    from: parties.api,
+    to: parties.gateway,
+    port: 53,
+    app: 'DNS',
+    detail: () => `A ${random.pick(names)}`,
+    size: [68, 130],
+    every: 2,
+    life: 1,
+  },
+  {
+    from: parties.worker,
+    to: parties.debian,
+    port: 443,
+    app: 'TLS',
+    detail: () => 'deb.debian.org',
+    size: [240, 64000],
+    every: 30,
+    life: 60,
+  },
+  {
+    from: parties.worker,
+    to: parties.stale,
+    port: 9999,
+    app: '',
+    detail: () => '',
+    size: [0, 0],
+    every: 14,
+    life: 1,
+  },
 ];
 
 interface Live {
@@ -71,6 +148,7 @@ export class FakeTraffic {
   #cleared = new Date().toISOString();
   #dropped = 0;
   #paused = 0;
+  #at = 0;
   #next = talks.map((t) => random.next() * t.every);
   #changed = new Set<number>();
   #removed: number[] = [];
@@ -107,17 +185,32 @@ export class FakeTraffic {
   status(): CaptureStatus {
     const bytes = this.packets.reduce((sum, p) => sum + p.row.length + 32, 0);
     return {
-      recording: this.recording, startedAt: this.#cleared, packets: this.packets.length, bytes, maxBytes, snaplen: 0,
-      first: this.packets[0]?.row.n ?? 0, last: this.packets.at(-1)?.row.n ?? 0, seen: this.#nextPacket - 1,
-      seenBytes: this.bytesIn + this.bytesOut, dropped: this.#dropped, paused: this.#paused, flows: this.#all.size,
-      maxFlows: 8192, flowsDropped: 0, namesDropped: 0, followers: 0,
+      recording: this.recording,
+      startedAt: this.#cleared,
+      packets: this.packets.length,
+      bytes,
+      maxBytes,
+      snaplen: 0,
+      first: this.packets[0]?.row.n ?? 0,
+      last: this.packets.at(-1)?.row.n ?? 0,
+      seen: this.#nextPacket - 1,
+      seenBytes: this.bytesIn + this.bytesOut,
+      dropped: this.#dropped,
+      paused: this.#paused,
+      flows: this.#all.size,
+      maxFlows: 8192,
+      flowsDropped: 0,
+      namesDropped: 0,
+      followers: 0,
     };
   }
 
   page(query: Query): Page {
     const limit = query.limit || 100;
     const backwards = query.tail === true || query.before !== undefined;
-    const inRange = this.packets.filter(({ row }) => (!query.after || row.n > query.after) && (!query.before || row.n < query.before));
+    const inRange = this.packets.filter(
+      ({ row }) => (!query.after || row.n > query.after) && (!query.before || row.n < query.before),
+    );
     if (backwards) inRange.reverse();
     const rows: Row[] = [];
     let examined = 0;
@@ -129,8 +222,13 @@ export class FakeTraffic {
     const next = inRange[examined - 1]?.row.n ?? 0;
     if (backwards) rows.reverse();
     return {
-      rows, first: this.packets[0]?.row.n ?? 0, last: this.packets.at(-1)?.row.n ?? 0, next, examined,
-      more: examined < inRange.length, dropped: 0,
+      rows,
+      first: this.packets[0]?.row.n ?? 0,
+      last: this.packets.at(-1)?.row.n ?? 0,
+      next,
+      examined,
+      more: examined < inRange.length,
+      dropped: 0,
     };
   }
 
@@ -149,10 +247,28 @@ export class FakeTraffic {
   #open(talk: Talk, at: number): void {
     const container = talk.to.container ? talk.to.name : talk.from.container ? talk.from.name : '';
     const flow: Flow = {
-      id: this.#nextFlow++, proto: talk.port === 53 ? 'UDP' : 'TCP', src: talk.from.ip, srcPort: 32768 + random.below(28000),
-      dst: talk.to.ip, dstPort: talk.port, srcName: talk.from.name, dstName: talk.to.name, container,
-      dir: talk.from.container ? 'out' : 'in', app: '', detail: '', state: 'open', start: iso(at), last: iso(at),
-      bytesOut: 0, bytesIn: 0, packetsOut: 0, packetsIn: 0, rtt: 0, retransmits: 0, rate: Array<number>(30).fill(0),
+      id: this.#nextFlow++,
+      proto: talk.port === 53 ? 'UDP' : 'TCP',
+      src: talk.from.ip,
+      srcPort: 32768 + random.below(28000),
+      dst: talk.to.ip,
+      dstPort: talk.port,
+      srcName: talk.from.name,
+      dstName: talk.to.name,
+      container,
+      dir: talk.from.container ? 'out' : 'in',
+      app: '',
+      detail: '',
+      state: 'open',
+      start: iso(at),
+      last: iso(at),
+      bytesOut: 0,
+      bytesIn: 0,
+      packetsOut: 0,
+      packetsIn: 0,
+      rtt: 0,
+      retransmits: 0,
+      rate: Array<number>(30).fill(0),
       ...(container.startsWith('shop-') ? { project: 'shop', service: container.split('-')[1] } : {}),
     };
     this.#all.set(flow.id, flow);
@@ -182,16 +298,41 @@ export class FakeTraffic {
       const request = `GET ${path} HTTP/1.1\r\nHost: ${flow.detail}\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\nConnection: keep-alive\r\n\r\n`;
       const status = path === '/favicon.svg' ? '404 Not Found' : '200 OK';
       const reply = `HTTP/1.1 ${status}\r\nServer: nginx\r\nContent-Type: application/json\r\nContent-Length: ${back}\r\n\r\n{"items":[{"id":4711,"name":"rope, 8 mm"}]}`;
-      this.#packet(live, at, true, { flags: 'PSH, ACK', payload: request, app: httpLayer }, `GET ${path} HTTP/1.1`, out);
-      this.#packet(live, at + 6 + random.next() * 30, false, { flags: 'PSH, ACK', payload: reply, app: httpLayer }, `HTTP/1.1 ${status}`, back);
+      this.#packet(
+        live,
+        at,
+        true,
+        { flags: 'PSH, ACK', payload: request, app: httpLayer },
+        `GET ${path} HTTP/1.1`,
+        out,
+      );
+      this.#packet(
+        live,
+        at + 6 + random.next() * 30,
+        false,
+        { flags: 'PSH, ACK', payload: reply, app: httpLayer },
+        `HTTP/1.1 ${status}`,
+        back,
+      );
     } else if (talk.app === 'DNS') {
       const name = flow.detail?.slice(2) ?? '';
-      const payload = `\x12\x34\x01\0\0\x01\0\0\0\0\0\0${name.split('.').map((l) => String.fromCharCode(l.length) + l).join('')}\0\0\x01\0\x01`;
+      const payload = `\x12\x34\x01\0\0\x01\0\0\0\0\0\0${name
+        .split('.')
+        .map((l) => String.fromCharCode(l.length) + l)
+        .join('')}\0\0\x01\0\x01`;
       const app = dataLayer('dns', `DNS, A ${name}`);
       this.#packet(live, at, true, { payload, app }, `Standard query A ${name}`, out);
-      this.#packet(live, at + 4, false, { payload, app }, `Standard query response A ${name} A 140.82.121.6`, back);
+      this.#packet(
+        live,
+        at + 4,
+        false,
+        { payload, app },
+        `Standard query response A ${name} A 140.82.121.6`,
+        back,
+      );
     } else {
-      const app = talk.app === 'TLS' ? dataLayer('tls', 'TLS 1.3, Application data') : dataLayer('data', 'Data');
+      const app =
+        talk.app === 'TLS' ? dataLayer('tls', 'TLS 1.3, Application data') : dataLayer('data', 'Data');
       const info = talk.app === 'TLS' ? 'Application data' : 'PSH, ACK';
       const payload = Array.from({ length: 48 }, () => String.fromCharCode(32 + random.below(90))).join('');
       this.#packet(live, at, true, { flags: 'PSH, ACK', payload, app }, info, out);
@@ -210,7 +351,15 @@ export class FakeTraffic {
     this.#live = this.#live.filter((l) => l !== live);
   }
 
-  #packet({ flow, talk, seq }: Live, at: number, out: boolean, more: Partial<FrameSpec>, info: string, length?: number): void {
+  #packet(
+    { flow, talk, seq }: Live,
+    at: number,
+    out: boolean,
+    more: Partial<FrameSpec>,
+    info: string,
+    length?: number,
+  ): void {
+    at = this.#at = Math.max(at, this.#at + 0.02);
     const there = { src: flow.src, srcPort: flow.srcPort, dst: flow.dst, dstPort: flow.dstPort };
     const back = { src: flow.dst, srcPort: flow.dstPort, dst: flow.src, dstPort: flow.srcPort };
     const ends = out ? there : back;
@@ -218,9 +367,16 @@ export class FakeTraffic {
     const spec: FrameSpec = { ...ends, proto: flow.proto as 'TCP' | 'UDP', seq, ack: seq + 1, ...more };
     const n = this.#nextPacket;
     const row: Row = {
-      n, time: iso(at), dir: (flow.dir === 'out') === out ? 'out' : 'in', ...ends,
-      srcName: (out ? talk.from : talk.to).name, dstName: (out ? talk.to : talk.from).name,
-      proto: more.payload && talk.app ? talk.app : flow.proto, length: size, info, flow: flow.id,
+      n,
+      time: iso(at),
+      dir: (flow.dir === 'out') === out ? 'out' : 'in',
+      ...ends,
+      srcName: (out ? talk.from : talk.to).name,
+      dstName: (out ? talk.to : talk.from).name,
+      proto: more.payload && talk.app ? talk.app : flow.proto,
+      length: size,
+      info,
+      flow: flow.id,
     };
     if (this.recording) {
       this.#nextPacket += 1;
@@ -249,8 +405,12 @@ export class FakeTraffic {
 function wanted(row: Row, { filter, flow }: Query): boolean {
   if (flow && row.flow !== flow) return false;
   if (!filter) return true;
-  const text = `${row.src}:${row.srcPort} ${row.dst}:${row.dstPort} ${row.srcName} ${row.dstName} ${row.proto} ${row.info}`.toLowerCase();
-  return filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  const text =
+    `${row.src}:${row.srcPort} ${row.dst}:${row.dstPort} ${row.srcName} ${row.dstName} ${row.proto} ${row.info}`.toLowerCase();
+  return filter
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
 }
 
 function iso(at: number): string {
