@@ -1,0 +1,85 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/slipway-desktop/slipway/backend/network/link"
+	"github.com/slipway-desktop/slipway/backend/network/networktest"
+)
+
+// BenchmarkTCP moves bytes over one connection between the guest and a socket
+// of the host, with both ends and everything between them in this process. The
+// guest is a netstack too, so its work is in the figure: it is a baseline to
+// compare versions of this package by, not a throughput to promise.
+func BenchmarkTCP(b *testing.B) {
+	for _, mtu := range []int{1500, 65520} {
+		for _, dir := range []string{"up", "down"} {
+			b.Run(fmt.Sprintf("mtu=%d/%s", mtu, dir), func(b *testing.B) { benchmarkTCP(b, mtu, dir == "up") })
+		}
+	}
+}
+
+func benchmarkTCP(b *testing.B, mtu int, up bool) {
+	n := must(New(Config{MTU: mtu}))
+	ctx, cancel := context.WithCancel(b.Context())
+	run := make(chan error, 1)
+	go func() { run <- n.Run(ctx) }()
+	ours, theirs := socketPair(b)
+	served := make(chan error, 1)
+	go func() { served <- n.ServeConn(ctx, link.Stream(ours)) }()
+	g := must(networktest.NewGuest(link.Stream(theirs), mtu))
+	defer func() {
+		g.Close()
+		<-served
+		cancel()
+		<-run
+	}()
+	must(g.Configure(ctx))
+	l := must(net.Listen("tcp4", "127.0.0.1:0"))
+	defer l.Close()
+	guest := must(g.DialTCP(ctx, guestIP, at(hostIP, hostPort(l.Addr()))))
+	defer guest.Close()
+	host := must(l.Accept()).(*net.TCPConn)
+	defer host.Close()
+	var from, to closeWriter = host, guest
+	if up {
+		from, to = guest, host
+	}
+	const chunk = 256 << 10
+	b.SetBytes(chunk)
+	b.ReportAllocs()
+	b.ResetTimer()
+	go func() {
+		buf := make([]byte, chunk)
+		for range b.N {
+			if _, err := from.Write(buf); err != nil {
+				return
+			}
+		}
+		_ = from.CloseWrite()
+	}()
+	buf := make([]byte, chunk)
+	total := 0
+	for {
+		size, err := to.Read(buf)
+		total += size
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	if total != b.N*chunk {
+		b.Fatalf("%d bytes of %d arrived", total, b.N*chunk)
+	}
+	b.ReportMetric(float64(total)*8/1e9/b.Elapsed().Seconds(), "Gbit/s")
+	drops := n.Stats().Drops
+	b.ReportMetric(float64(drops.QueueFull), "drops")
+}
