@@ -11,7 +11,7 @@
 //	/net/{stats,flows}
 //	/net/ports/{list,ctl}
 //	/net/capture/{status,ctl,query,pcapng,live}
-//	/data/branch/settings/{ro/…,head,head.live,log,schema,ctl,transactions/T/{rw/…,msg,ctl}}
+//	/data/branch/settings/{ro/…,head,head.live,log,schema,diff,ctl,transactions/T/{rw/…,msg,ctl}}
 //	/data/snapshots/COMMIT/{ro/…,hash,msg,parents}
 //
 // Conventions, the same everywhere:
@@ -20,11 +20,20 @@
 //     consistent snapshot.
 //   - ctl files take one line and answer by success or an error number; reading
 //     the same open file afterwards gives the answer as one JSON document,
-//     {"ok":true,…} or {"code","message","hint"}, so that a script and a person
-//     both learn what to do next.
-//   - query files answer, on the same open file, the JSON question written to it.
+//     {"ok":true,"result":…} or {"ok":false,"code","message","hint"}, so that a
+//     script and a person both learn what to do next. Read before anything is
+//     written, they list their commands.
+//   - query files (query, diff) answer, on the same open file, the JSON question
+//     written to it.
 //   - live files (events, head.live, live, logs) block until there is news and
-//     end when the reader goes away or the engine stops.
+//     end when the reader goes away or the engine stops. What is written to one
+//     before it is read narrows it down: a display filter for pcapng and live,
+//     {"tail":N,"follow":BOOL} for logs, a number of commits for log.
+//   - why reading a file failed can be read from the extended attribute
+//     user.slipway.error of the open file, as {"code","message","hint"}.
+//   - a transaction is a directory made in transactions/: files below rw are
+//     edited, msg says why, and "commit" or "close" written to ctl ends it. So
+//     does the end of the connection that made it.
 //
 // The interfaces below are what a tree needs from an engine. The engine
 // implements them; the client implements them again on the other side of the

@@ -28,7 +28,7 @@ type Setting struct {
 	Key       string    `json:"key"` // also its path in the branch, such as "vm/memory"
 	Title     string    `json:"title"`
 	Help      string    `json:"help"`
-	Kind      string    `json:"kind"` // "int", "bool", "choice", "text", "list"
+	Kind      string    `json:"kind"` // "int", "bool", "choice", "text", "lines"
 	Unit      string    `json:"unit,omitempty"`
 	Value     string    `json:"value"`
 	Default   string    `json:"default"`

@@ -1,0 +1,518 @@
+package control_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hugelgupf/p9/linux"
+	"github.com/hugelgupf/p9/p9"
+
+	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/control/controltest"
+	"github.com/slipway-desktop/slipway/backend/ninep"
+)
+
+const branch = "/data/branch/settings"
+
+// TestEveryFile holds the tree against its description, and that nothing is
+// broken in it.
+func TestEveryFile(t *testing.T) {
+	e, c := served(t)
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	var walk func(path string)
+	walk = func(path string) {
+		entries, err := c.Tree().ReadDir(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range entries {
+			name := path + "/" + d.Name
+			if d.Qid.Type&ninep.QidDir != 0 {
+				walk(name)
+				continue
+			}
+			files = append(files, name)
+			info, err := c.Tree().Stat(t.Context(), name)
+			if err != nil || info.Qid != d.Qid || info.Mode.Perm()&0o077 != 0 {
+				t.Errorf("%s: %+v, %v; listed with %+v", name, info, err, d.Qid)
+			}
+			if strings.HasSuffix(name, "live") || strings.HasSuffix(name, "events") || strings.Contains(name, "logs/") {
+				continue // these block
+			}
+			b, err := c.Tree().ReadFile(t.Context(), name, 1<<20)
+			if err != nil || len(b) == 0 && !strings.HasSuffix(name, "net/dns") || len(b) > 0 && b[len(b)-1] != '\n' {
+				t.Errorf("%s: %q, %v", name, b, err)
+			}
+		}
+	}
+	walk("")
+	slices.Sort(files)
+	want := strings.Fields(`
+		/data/branch/settings/ctl /data/branch/settings/diff /data/branch/settings/head /data/branch/settings/head.live
+		/data/branch/settings/log /data/branch/settings/ro/app/autostart /data/branch/settings/ro/net/dns
+		/data/branch/settings/ro/vm/cpus /data/branch/settings/ro/vm/memory /data/branch/settings/schema
+		/docker/containers /docker/ctl /docker/logs/web
+		/engine/ctl /engine/events /engine/log /engine/status /engine/version
+		/net/capture/ctl /net/capture/live /net/capture/pcapng /net/capture/query /net/capture/status
+		/net/flows /net/ports/ctl /net/ports/list /net/stats
+		/vm/default/console /vm/default/ctl /vm/default/stats /vm/default/status`)
+	if !slices.Equal(files, want) {
+		t.Errorf("files are\n%s\nwant\n%s", strings.Join(files, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// shell is what a script does with a mounted tree, by a client that is not ours.
+type shell struct {
+	t    *testing.T
+	root p9.File
+}
+
+func newShell(t *testing.T, socket string) (*shell, func()) {
+	t.Helper()
+	nc, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p9.NewClient(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := c.Attach("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &shell{t, root}, func() { nc.Close() }
+}
+
+func (s *shell) open(path string, flags p9.OpenFlags) (p9.File, error) {
+	s.t.Helper()
+	names := strings.Split(strings.Trim(path, "/"), "/")
+	qids, f, err := s.root.Walk(names)
+	if err != nil {
+		return nil, err
+	}
+	if len(qids) < len(names) { // this client leaves a partial walk to its caller
+		return nil, linux.ENOENT
+	}
+	_, _, err = f.Open(flags)
+	return f, err
+}
+
+func (s *shell) cat(path string) string {
+	s.t.Helper()
+	f, err := s.open(path, p9.ReadOnly)
+	if err != nil {
+		s.t.Fatalf("%s: %v", path, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+	if err != nil {
+		s.t.Fatalf("%s: %v", path, err)
+	}
+	return string(b)
+}
+
+// echo writes, and returns the answer that the same open file then holds.
+func (s *shell) echo(line, path string) (string, error) {
+	s.t.Helper()
+	f, err := s.open(path, p9.ReadWrite|0o1000)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	_, werr := f.WriteAt([]byte(line+"\n"), 0)
+	b := make([]byte, 4096)
+	n, err := f.ReadAt(b, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.t.Fatalf("%s: %v", path, err)
+	}
+	return string(b[:n]), werr
+}
+
+func (s *shell) mkdir(path, name string) error {
+	_, dir, err := s.root.Walk(strings.Split(strings.Trim(path, "/"), "/"))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	_, err = dir.Mkdir(name, 0o755, 0, 0)
+	return err
+}
+
+// TestScript is the tree as a person at a shell uses it.
+func TestScript(t *testing.T) {
+	e := controltest.New()
+	socket := t.TempDir() + "/s"
+	e.Serve(t, socket)
+	s, hangUp := newShell(t, socket)
+	defer hangUp()
+
+	if got := s.cat("/engine/version"); got != "1.2.3\n" {
+		t.Errorf("version %q", got)
+	}
+	if got := s.cat("/vm/default/ctl"); got != "start\nstop\nrestart\nkill\n" {
+		t.Errorf("usage %q", got)
+	}
+	if answer, err := s.echo("start", "/vm/default/ctl"); err != nil || answer != "{\"ok\":true}\n" {
+		t.Errorf("start: %q, %v", answer, err)
+	}
+	var st control.MachineStatus
+	if err := json.Unmarshal([]byte(s.cat("/vm/default/status")), &st); err != nil || st.State != "running" {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	answer, err := s.echo("dance", "/vm/default/ctl")
+	if !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, `"dance\" is not a command`) || !strings.Contains(answer, "start, stop") {
+		t.Errorf("dance: %q, %v", answer, err)
+	}
+	answer, err = s.echo("add tcp 127.0.0.1:8080 web:80", "/net/ports/ctl")
+	if !errors.Is(err, linux.EADDRINUSE) || !strings.Contains(answer, `"code":"taken"`) || !strings.Contains(answer, `"hint":"stop it`) {
+		t.Errorf("add: %q, %v", answer, err)
+	}
+	if answer, err := s.echo("add 8081 web:80", "/net/ports/ctl"); err != nil || !strings.Contains(answer, `"ok":true,"result":{"id":"m1"`) {
+		t.Errorf("add: %q, %v", answer, err)
+	}
+	if answer, err := s.echo(`{"after":2}`, "/net/capture/query"); err != nil || !strings.Contains(answer, `"rows":[{"n":3`) {
+		t.Errorf("query: %q, %v", answer, err)
+	}
+	if answer, err := s.echo(`{"aftr":2}`, "/net/capture/query"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "aftr") {
+		t.Errorf("misspelt query: %q, %v", answer, err)
+	}
+	if answer, err := s.echo("set vm/cpus 3", branch+"/ctl"); err != nil || !strings.Contains(answer, `"hash":"`) {
+		t.Errorf("set: %q, %v", answer, err)
+	}
+	if got := s.cat(branch + "/ro/vm/cpus"); got != "3\n" {
+		t.Errorf("vm/cpus is %q", got)
+	}
+	head := strings.TrimSpace(s.cat(branch + "/head"))
+	if got := s.cat("/data/snapshots/" + head + "/hash"); got != head+"\n" {
+		t.Errorf("hash %q", got)
+	}
+	parent := strings.TrimSpace(s.cat("/data/snapshots/" + head[:9] + "/parents"))
+	if got := s.cat("/data/snapshots/" + parent + "/ro/vm/cpus"); got != "2\n" {
+		t.Errorf("vm/cpus was %q", got)
+	}
+	if _, err := s.open("/data/snapshots/0000000/hash", p9.ReadOnly); !errors.Is(err, linux.ENOENT) {
+		t.Errorf("unknown snapshot: %v", err)
+	}
+	if _, err := s.echo("x", branch+"/ro/vm/cpus"); !errors.Is(err, linux.EROFS) {
+		t.Errorf("write to ro: %v", err)
+	}
+}
+
+func TestTransaction(t *testing.T) {
+	e := controltest.New()
+	socket := t.TempDir() + "/s"
+	e.Serve(t, socket)
+	s, hangUp := newShell(t, socket)
+	defer hangUp()
+	const txs = branch + "/transactions"
+	tx := txs + "/T"
+
+	if err := s.mkdir(txs, "T"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.mkdir(txs, "T"); !errors.Is(err, linux.EEXIST) {
+		t.Errorf("mkdir again: %v", err)
+	}
+	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "changes nothing") {
+		t.Errorf("empty commit: %q, %v", answer, err)
+	}
+	if got := s.cat(tx + "/rw/vm/cpus"); got != "2\n" {
+		t.Errorf("vm/cpus is %q", got)
+	}
+	for file, text := range map[string]string{"rw/vm/cpus": "5", "rw/net/dns": "1.1.1.1\n9.9.9.9", "msg": "Because"} {
+		if answer, err := s.echo(text, tx+"/"+file); err != nil || answer != text+"\n" {
+			t.Errorf("%s: %q, %v", file, answer, err)
+		}
+	}
+	if got := s.cat(branch + "/ro/vm/cpus"); got != "2\n" {
+		t.Errorf("vm/cpus is %q before the commit", got)
+	}
+	if answer, err := s.echo("commit", tx+"/ctl"); err != nil || !strings.Contains(answer, `"message":"Because"`) {
+		t.Errorf("commit: %q, %v", answer, err)
+	}
+	if got := s.cat(branch+"/ro/vm/cpus") + s.cat(branch+"/ro/net/dns"); got != "5\n1.1.1.1\n9.9.9.9\n" {
+		t.Errorf("after the commit: %q", got)
+	}
+	if _, err := s.open(tx+"/msg", p9.ReadOnly); !errors.Is(err, linux.ENOENT) {
+		t.Errorf("the transaction is there after its commit: %v", err)
+	}
+
+	// What the settings refuse is refused with the reason, and can be mended.
+	if err := s.mkdir(txs, "T"); err != nil {
+		t.Fatal(err)
+	}
+	s.echo("99", tx+"/rw/vm/cpus")
+	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "use 1 to 8") {
+		t.Errorf("bad value: %q, %v", answer, err)
+	}
+	// A removed file is a setting at its default.
+	_, vm, err := s.root.Walk(strings.Split(strings.Trim(tx+"/rw/vm", "/"), "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vm.Close()
+	if err := vm.UnlinkAt("cpus", 0); err != nil {
+		t.Error(err)
+	}
+	if err := vm.UnlinkAt("cpus", 0); !errors.Is(err, linux.ENOENT) {
+		t.Errorf("removed twice: %v", err)
+	}
+	// An unknown one can be made, but not committed.
+	if _, err := vm.Mkdir("deep", 0o755, 0, 0); err != nil {
+		t.Error(err)
+	}
+	_, deep, err := vm.Walk([]string{"deep"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, _, _, err := deep.Create("wish", p9.ReadWrite, 0o644, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Close()
+	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "no setting vm/deep/wish") {
+		t.Errorf("unknown setting: %q, %v", answer, err)
+	}
+	_, deep, _ = vm.Walk([]string{"deep"})
+	if err := vm.UnlinkAt("deep", 0x200); !errors.Is(err, linux.ENOTEMPTY) {
+		t.Errorf("rmdir of a full directory: %v", err)
+	}
+	if err := deep.UnlinkAt("wish", 0); err != nil {
+		t.Error(err)
+	}
+	deep.Close()
+	if answer, err := s.echo("commit", tx+"/ctl"); err != nil {
+		t.Errorf("commit: %q, %v", answer, err)
+	}
+	if got := s.cat(branch + "/ro/vm/cpus"); got != "2\n" {
+		t.Errorf("vm/cpus is %q, want the default", got)
+	}
+}
+
+// TestTransactionConflict: nobody's change is overwritten by who has not seen it.
+func TestTransactionConflict(t *testing.T) {
+	e := controltest.New()
+	socket := t.TempDir() + "/s"
+	e.Serve(t, socket)
+	s, hangUp := newShell(t, socket)
+	defer hangUp()
+	tx := branch + "/transactions/T"
+	if err := s.mkdir(branch+"/transactions", "T"); err != nil {
+		t.Fatal(err)
+	}
+	s.echo("5", tx+"/rw/vm/cpus")
+	for _, step := range []struct {
+		change string
+		want   error
+	}{{"set vm/cpus 7", linux.EAGAIN}, {"set vm/cpus 2", nil}} {
+		if _, err := s.echo(step.change, branch+"/ctl"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := s.echo("commit", tx+"/ctl")
+		if step.want == nil && err != nil || step.want != nil && (!errors.Is(err, step.want) || !strings.Contains(answer, "meanwhile")) {
+			t.Errorf("after %s: %q, %v", step.change, answer, err)
+		}
+	}
+}
+
+// TestTransactionEndsWithItsClient: and with nobody else.
+func TestTransactionEndsWithItsClient(t *testing.T) {
+	e := controltest.New()
+	socket := t.TempDir() + "/s"
+	e.Serve(t, socket)
+	s, hangUp := newShell(t, socket)
+	other, hangUpOther := newShell(t, socket)
+	defer hangUp()
+	if err := s.mkdir(branch+"/transactions", "mine"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.mkdir(branch+"/transactions", "theirs"); err != nil {
+		t.Fatal(err)
+	}
+	if got := other.cat(branch + "/transactions/mine/rw/vm/cpus"); got != "2\n" {
+		t.Errorf("others see %q", got)
+	}
+	hangUpOther()
+	deadline := time.Now().Add(5 * time.Second)
+	for {
+		if _, err := s.open(branch+"/transactions/theirs/msg", p9.ReadOnly); errors.Is(err, linux.ENOENT) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a transaction outlives its client")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if answer, err := s.echo("close", branch+"/transactions/mine/ctl"); err != nil {
+		t.Errorf("close: %q, %v", answer, err)
+	}
+	// As many as there may be, and not one more.
+	for i := range 64 {
+		if err := s.mkdir(branch+"/transactions", fmt.Sprint(i)); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if err := s.mkdir(branch+"/transactions", "more"); !errors.Is(err, linux.ENOSPC) {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
+func TestHeadLive(t *testing.T) {
+	e, c := served(t)
+	f, err := c.Tree().Open(t.Context(), branch+"/head.live", ninep.ReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	in := f.Reader(t.Context())
+	line := func() string {
+		t.Helper()
+		b := make([]byte, 41)
+		if _, err := io.ReadFull(in, b); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSpace(string(b))
+	}
+	status, _ := e.Status(t.Context())
+	if got := line(); got != status.Settings.Head {
+		t.Errorf("first line %q, want %q", got, status.Settings.Head)
+	}
+	if err := e.Start(t.Context()); err != nil { // no news of the settings
+		t.Fatal(err)
+	}
+	commit, err := e.SetSettings(t.Context(), control.SettingsChange{Values: map[string]string{"vm/cpus": "3"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := line(); got != commit.Hash {
+		t.Errorf("second line %q, want %q", got, commit.Hash)
+	}
+}
+
+func TestListen(t *testing.T) {
+	dir := t.TempDir()
+	socket := dir + "/a/b/s"
+	l, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]fs.FileMode{socket: 0o600, dir + "/a/b": 0o700} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, %v", path, info.Mode(), err)
+		}
+	}
+	_, err = control.Listen(socket)
+	refused(t, err, control.CodeTaken, "answers", "slipway down")
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	if l, err = control.Listen(socket); err != nil { // what a killed engine leaves behind
+		t.Fatal(err)
+	}
+	l.Close()
+	if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left: %v", err)
+	}
+
+	if err := os.WriteFile(socket, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = control.Listen(socket)
+	refused(t, err, control.CodeExists, "in the way", "move it")
+	_, err = control.Listen(dir + strings.Repeat("/long", 30))
+	refused(t, err, control.CodeInvalid, "too long", "SLIPWAY_HOME")
+	shared := dir + "/shared"
+	if err := os.Mkdir(shared, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(shared, 0o777|fs.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	_, err = control.Listen(shared + "/s")
+	refused(t, err, control.CodeDenied, "others share")
+}
+
+func TestDialWithoutEngine(t *testing.T) {
+	dir := t.TempDir()
+	_, err := control.Dial(t.Context(), dir+"/none")
+	refused(t, err, control.CodeUnavailable, "not running", "slipway up")
+	l, err := net.Listen("unix", dir+"/stale")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	_, err = control.Dial(t.Context(), dir+"/stale")
+	refused(t, err, control.CodeUnavailable, "not running")
+}
+
+// TestEngineStops: its clients learn it, whatever they do.
+func TestEngineStops(t *testing.T) {
+	_, c := served(t)
+	ended := make(chan error, 1)
+	begun := make(chan struct{})
+	go func() {
+		first := true
+		ended <- c.Events(t.Context(), func(control.Event) error {
+			if first {
+				close(begun)
+				first = false
+			}
+			return nil
+		})
+	}()
+	<-begun
+	if err := c.Quit(t.Context()); err != nil {
+		t.Error(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			refused(t, err, control.CodeUnavailable, "has stopped")
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("events go on without an engine")
+	}
+	select {
+	case <-c.Done():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the client does not notice")
+	}
+	_, err := c.Status(t.Context())
+	refused(t, err, control.CodeUnavailable, "has stopped", "slipway up")
+}
+
+// TestCancelledStreamsLeaveNothing relies on Serve's check when the test ends, and
+// on the server's: both fail if a stream is left.
+func TestCancelledStreamsLeaveNothing(t *testing.T) {
+	e, c := served(t)
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		followed(t, "packet\n", func(ctx context.Context, w io.Writer) error { return c.Pcapng(ctx, "", true, w) })
+		followed(t, `"topic":"log"`, func(ctx context.Context, w io.Writer) error {
+			return c.Events(ctx, func(e control.Event) error { return json.NewEncoder(w).Encode(e) })
+		})
+	}
+	deadline := time.Now().Add(5 * time.Second)
+	for e.Followers() > 0 {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d streams go on without a reader", e.Followers())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
