@@ -165,9 +165,10 @@ func (e *Engine) open(ctx context.Context) (closeAll func() error, err error) {
 	}
 	host.DiskGiB = e.diskGiB
 	e.store, err = datakit.Open(ctx, e.home.settings(), datakit.Options{
-		Author:   datakit.Author{Name: userName(), Email: userName() + "@localhost"},
-		Validate: map[string]func(datakit.Snapshot) error{settings.Branch: settings.Validator(host)},
-		Log:      e.log,
+		Author:        datakit.Author{Name: userName(), Email: userName() + "@localhost"},
+		Validate:      map[string]func(datakit.Snapshot) error{settings.Branch: settings.Validator(host)},
+		DefaultBranch: settings.Branch, // so that plain `git log` in it works
+		Log:           e.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the settings: %w", err)

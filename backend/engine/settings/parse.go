@@ -181,7 +181,7 @@ var private = []netip.Prefix{
 }
 
 func subnetField() Field {
-	const def = "192.168.127.0/24"
+	const def = "192.168.65.0/24"
 	return Field{Key: "net/subnet", Title: "Subnet", Help: "Addresses of the machine's network.", Kind: Text, Default: def, Applies: Restart,
 		parse: func(v *Values, text string) *Error {
 			hint := "write a private block of size /16 to /29, such as " + def

@@ -113,7 +113,7 @@ func TestValues(t *testing.T) {
 		"net/forwards":     {"none", "tcp 127.0.0.1:8080 -> web:80", "udp [::1]:53 -> 10.0.0.2:53\ntcp 0.0.0.0:53 -> [fd00::2]:53"},
 		"net/publish":      {"localhost", "as-asked"},
 		"net/subnet":       {"10.1.0.0/16", "172.31.9.0/24", "192.168.1.8/29"},
-		"net/mtu":          {"1280", "65520"},
+		"net/mtu":          {"1500", "65520"},
 		"net/dns/servers":  {"none", "9.9.9.9", "9.9.9.9:5353\n2620:fe::fe\n[2620:fe::9]:53"},
 		"net/dns/hosts":    {"10.1.2.3 db.example", "10.1.2.3 DB.example.\nfd00::1 db.example"},
 		"net/metadata":     {"blocked", "allowed"},
@@ -296,7 +296,7 @@ func TestInvalidIsRefused(t *testing.T) {
 	if !errors.As(err, &all) || len(all) != 3 {
 		t.Fatalf("errors %v", err)
 	}
-	if got, want := all.Error(), `net/mtu: "big" is not a whole number (write a whole number from 1280 to 65520 bytes)
+	if got, want := all.Error(), `net/mtu: "big" is not a whole number (write a whole number from 1500 to 65520 bytes)
 vm/cpus: 400 is out of range (write a whole number from 1 to 8)
 "vm/memroy": there is no such setting (did you mean vm/memory?)`; got != want {
 		t.Errorf("got\n%s", got)
@@ -418,7 +418,7 @@ func TestConcurrentSets(t *testing.T) {
 	for i, key := range append(keys, "vm/cpus") { // two for one key
 		all.Go(func() {
 			for n := range 3 {
-				value := fmt.Sprint(map[string]int{"vm/cpus": 1 + n + i/2, "capture/memory": 8 + n, "net/mtu": 1280 + n, "capture/snaplen": 1 + n}[key])
+				value := fmt.Sprint(map[string]int{"vm/cpus": 1 + n + i/2, "capture/memory": 8 + n, "net/mtu": 1500 + n, "capture/snaplen": 1 + n}[key])
 				if _, err := s.Set(t.Context(), map[string]string{key: value}, "", alice); err != nil && !errors.Is(err, datakit.ErrNoChange) {
 					t.Errorf("set %s: %v", key, err)
 				}
@@ -436,7 +436,7 @@ func TestConcurrentSets(t *testing.T) {
 	})
 	all.Wait()
 	v := s.Values()
-	if v.CaptureMemoryMiB != 10 || v.NetMTU != 1282 || v.CaptureSnapLen != 3 || (v.VMCPUs != 3 && v.VMCPUs != 5) {
+	if v.CaptureMemoryMiB != 10 || v.NetMTU != 1502 || v.CaptureSnapLen != 3 || (v.VMCPUs != 3 && v.VMCPUs != 5) {
 		t.Errorf("values %+v", v)
 	}
 }
