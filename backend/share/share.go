@@ -23,12 +23,11 @@ const Setting = "share/folders"
 // maxFolders is what a machine has slots for, beside its other devices.
 const maxFolders = 16
 
-// The machine has folders of its own that it would lose under the host's: kernel with
-// all that is in them, system and those that hold them.
-var (
-	kernel = []string{"/proc", "/sys", "/dev"}
-	system = []string{"/bin", "/sbin", "/lib", "/lib64", "/usr", "/etc", "/boot", "/run", "/var/run", "/var/lib/docker"}
-)
+// reserved are folders that the machine has for itself, and would lose under the
+// host's: with all that is in them, and those they are in.
+var reserved = []string{
+	"/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var/lib", "/var/run",
+}
 
 // A Folder is one entry of the setting.
 type Folder struct {
@@ -111,21 +110,16 @@ func newShare(f Folder) (Share, error) {
 	if path == filepath.Dir(path) {
 		return Share{}, &Error{f.Path, "is the whole of this computer", "list the folders that containers need in the setting " + Setting}
 	}
-	if ofMachine(path) {
+	if isReserved(path) {
 		return Share{}, &Error{f.Path, "is a system folder, of which the machine has its own", change}
 	}
 	sum := sha256.Sum256([]byte(path))
 	return Share{Tag: "slipway-" + hex.EncodeToString(sum[:6]), Path: path, ReadOnly: f.ReadOnly}, nil
 }
 
-func ofMachine(path string) bool {
-	for _, dir := range kernel {
-		if path == dir || within(path, dir) {
-			return true
-		}
-	}
-	for _, dir := range system {
-		if path == dir || within(dir, path) {
+func isReserved(path string) bool {
+	for _, dir := range reserved {
+		if path == dir || within(path, dir) || within(dir, path) {
 			return true
 		}
 	}

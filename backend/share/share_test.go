@@ -67,7 +67,7 @@ func TestNew(t *testing.T) {
 	checkNew(t, many, root, nil, "one too many")
 	checkNew(t, []Folder{{Path: "home"}}, root, nil, "is not an absolute path")
 	checkNew(t, []Folder{{Path: "/"}}, root, nil, "whole of this computer")
-	for _, p := range []string{"/proc", "/proc/self", "/sys", "/dev", "/dev/shm", "/etc", "/usr", "/var"} {
+	for _, p := range []string{"/proc", "/proc/self", "/sys", "/dev", "/dev/shm", "/etc", "/usr/share", "/var"} {
 		checkNew(t, []Folder{{Path: p}}, root, nil, "system folder")
 	}
 }

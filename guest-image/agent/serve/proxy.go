@@ -21,7 +21,7 @@ import (
 
 const (
 	// DefaultProxySocket is where ProxyMain looks for the agent.
-	DefaultProxySocket = "/run/slipway/proxy.sock"
+	DefaultProxySocket = "/run/slipway-proxy.sock"
 	// ProxySocketEnv names the environment variable with another place; dockerd hands
 	// its environment down to its proxies.
 	ProxySocketEnv = "SLIPWAY_PROXY_SOCKET"
