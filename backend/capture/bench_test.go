@@ -27,10 +27,10 @@ var hotFrames = []struct {
 func TestFrameAllocs(t *testing.T) {
 	c := New(Options{MaxBytes: MinMaxBytes})
 	for _, x := range hotFrames {
-		for range 10_000 {
+		for range 3000 {
 			c.Frame(epoch, ToGuest, x.frame)
 		}
-		if n := testing.AllocsPerRun(2000, func() { c.Frame(epoch, ToGuest, x.frame) }); n != 0 {
+		if n := testing.AllocsPerRun(500, func() { c.Frame(epoch, ToGuest, x.frame) }); n != 0 {
 			t.Errorf("%s: %v allocations", x.name, n)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/packet"
@@ -12,8 +13,9 @@ import (
 // Capture keeps the last frames and the flows. Make one with New; all methods
 // may be called at the same time.
 type Capture struct {
-	snaplen  int
+	snaplen  atomic.Int64 // read on the data path without the lock
 	maxBytes int64
+	examine  uint64 // packets one Query may look at
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -47,12 +49,23 @@ func New(o Options) *Capture {
 	}
 	o.MaxBytes = max(o.MaxBytes, MinMaxBytes)
 	c := &Capture{
-		snaplen: max(o.Snaplen, 0), maxBytes: o.MaxBytes, now: o.Now, log: o.Log,
+		maxBytes: o.MaxBytes, examine: maxExamined, now: o.Now, log: o.Log,
 		ring: newRing(o.MaxBytes), names: newNames(o.Names),
 		recording: true, startedAt: o.Now(), watchers: map[chan struct{}]struct{}{},
 	}
+	c.snaplen.Store(int64(max(o.Snaplen, 0)))
 	c.flows = newFlowTable(o.MaxFlows, c.names.keep)
 	return c
+}
+
+// Resize changes how much is kept, from now on: MaxBytes and Snaplen as in Options.
+// A smaller ring forgets its oldest packets at once.
+func (c *Capture) Resize(maxBytes int64, snaplen int) {
+	c.snaplen.Store(int64(max(snaplen, 0)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.maxBytes = max(maxBytes, MinMaxBytes)
+	c.ring.resize(c.maxBytes)
 }
 
 // Frame records a frame that passed at the time. It copies what it keeps; a
@@ -63,8 +76,8 @@ func (c *Capture) Frame(at time.Time, dir Direction, frame []byte) {
 	var p packet.Parsed
 	p.Decode(frame)
 	kept := frame
-	if c.snaplen > 0 && len(kept) > c.snaplen {
-		kept = kept[:c.snaplen]
+	if n := int(c.snaplen.Load()); n > 0 && len(kept) > n {
+		kept = kept[:n]
 	}
 
 	c.mu.Lock()
@@ -133,7 +146,7 @@ func (c *Capture) Status() Status {
 	seen := last - c.base
 	return Status{
 		Recording: c.recording, StartedAt: c.startedAt,
-		Packets: c.ring.packets(), Bytes: c.ring.bytes(), MaxBytes: c.maxBytes, Snaplen: c.snaplen,
+		Packets: c.ring.packets(), Bytes: c.ring.bytes(), MaxBytes: c.maxBytes, Snaplen: int(c.snaplen.Load()),
 		First: first, Last: last,
 		Seen: seen, SeenBytes: c.seenBytes, Dropped: seen - c.ring.packets(), Paused: c.paused,
 		Flows: len(c.flows.byID), MaxFlows: c.flows.max, FlowsDropped: c.flows.dropped,

@@ -50,17 +50,15 @@ func (c *Capture) Follow(ctx context.Context, w io.Writer, filter string) error 
 	if err != nil {
 		return err
 	}
-	wake, err := c.follow()
+	wake, next, err := c.follow()
 	if err != nil {
 		return err
 	}
+	x.next = next
 	defer c.unfollow(wake)
 	if err := x.out.Flush(); err != nil {
 		return err
 	}
-	c.mu.Lock()
-	x.next = c.ring.next
-	c.mu.Unlock()
 	for {
 		c.mu.Lock()
 		last := c.ring.next - 1
@@ -79,16 +77,17 @@ func (c *Capture) Follow(ctx context.Context, w io.Writer, filter string) error 
 	}
 }
 
-func (c *Capture) follow() (chan struct{}, error) {
+// follow registers a follower: what wakes it, and the first packet it will get.
+func (c *Capture) follow() (wake chan struct{}, next uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.followers == MaxFollowers {
-		return nil, ErrTooManyFollowers
+		return nil, 0, ErrTooManyFollowers
 	}
 	c.followers++
-	wake := make(chan struct{}, 1)
+	wake = make(chan struct{}, 1)
 	c.watchers[wake] = struct{}{}
-	return wake, nil
+	return wake, c.ring.next, nil
 }
 
 func (c *Capture) unfollow(wake chan struct{}) {
@@ -128,7 +127,7 @@ func (c *Capture) newExport(w io.Writer, filter string) (*export, error) {
 	}
 	h := pcapng.Header{
 		Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "Slipway", Comment: comment,
-		Interface: "slipway0", Description: "the Linux machine's network interface", Snaplen: c.snaplen,
+		Interface: "slipway0", Description: "the Linux machine's network interface", Snaplen: int(c.snaplen.Load()),
 	}
 	return &export{
 		c: c, out: pcapng.NewWriter(w, h), view: c.newView(), filter: f, started: c.now(),

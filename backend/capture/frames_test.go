@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/packet"
@@ -87,12 +88,29 @@ func arpFrame() []byte {
 }
 
 // clock is a clock that moves when told.
-type clock struct{ t time.Time }
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
 
-func (c *clock) now() time.Time             { return c.t }
-func (c *clock) after(d time.Duration)      { c.t = c.t.Add(d) }
-func newClock() *clock                      { return &clock{epoch} }
-func (c *clock) capture(o Options) *Capture { o.Now = c.now; return New(o) }
+func newClock() *clock { return &clock{t: epoch} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) after(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+func (c *clock) capture(o Options) *Capture {
+	o.Now = c.now
+	return New(o)
+}
 
 // feed records frames a millisecond apart, in the direction of the guest's
 // address.
@@ -102,7 +120,7 @@ func (c *clock) feed(x *Capture, frames ...[]byte) {
 		if len(f) >= 34 && f[12] == 8 && f[13] == 0 && netip.AddrFrom4([4]byte(f[26:30])) != guestIP {
 			dir = ToGuest
 		}
-		x.Frame(c.t, dir, f)
+		x.Frame(c.now(), dir, f)
 		c.after(time.Millisecond)
 	}
 }

@@ -165,7 +165,7 @@ func TestLearnedNames(t *testing.T) {
 func TestNamesAreNotForged(t *testing.T) {
 	c := newClock()
 	x := c.capture(Options{})
-	x.Frame(c.t, FromGuest, udpFrame(ap(guestIP, 53), ap(farIP, 5000), dnsMessage("bank.example", farIP)))
+	x.Frame(c.now(), FromGuest, udpFrame(ap(guestIP, 53), ap(farIP, 5000), dnsMessage("bank.example", farIP)))
 	c.feed(x, out(syn, 1, 0, ""))
 	if got := ends(x.Flows()[0]); got != `() >   ""` {
 		t.Errorf("taught by the guest: %s", got)

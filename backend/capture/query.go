@@ -85,7 +85,7 @@ func (w *walk) visit(n uint64) bool {
 			// Walking back, all before it are gone too; walking on, the
 			// ring's new beginning is near. Either way the budget counts.
 			w.page.Examined++
-			return w.page.Examined < maxExamined
+			return w.page.Examined < w.c.examine
 		}
 	}
 	w.page.Next = n
@@ -97,7 +97,7 @@ func (w *walk) visit(n uint64) bool {
 			w.page.Rows = append(w.page.Rows, w.view.row())
 		}
 	}
-	return len(w.page.Rows) < w.limit && w.page.Examined < maxExamined
+	return len(w.page.Rows) < w.limit && w.page.Examined < w.c.examine
 }
 
 func (w *walk) release() {

@@ -128,6 +128,18 @@ func (r *ring) drop() {
 	}
 }
 
+// resize changes how many segments there may be. Their size stays, so that those
+// that are there stay what they are.
+func (r *ring) resize(maxBytes int64) {
+	r.max = max(int(maxBytes/int64(r.segSize)), 1)
+	for len(r.segs) > r.max {
+		r.drop()
+	}
+	if len(r.segs) == r.max {
+		r.spare = nil
+	}
+}
+
 func (r *ring) clear() {
 	clear(r.segs)
 	r.segs, r.spare = r.segs[:0], nil
