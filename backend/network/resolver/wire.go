@@ -34,7 +34,8 @@ const (
 
 	classIN = 1
 
-	maxUDPPlain = 512 // without EDNS, RFC 1035 section 2.3.4
+	maxUDPPlain = 512  // without EDNS, RFC 1035 section 2.3.4
+	maxUDP      = 4096 // with it, whatever the client says: what is longer is better off over TCP
 )
 
 var errWire = errors.New("malformed DNS message")
@@ -166,7 +167,7 @@ func udpLimit(query []byte) int {
 			limit = int(r.class)
 		}
 	})
-	return limit
+	return min(limit, maxUDP)
 }
 
 // truncate shortens an answer to its header and question, and sets TC, so
