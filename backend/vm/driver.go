@@ -37,7 +37,8 @@ type Instance interface {
 	// guest is not asked (that is Guest.Shutdown). It returns when the request
 	// is accepted or the machine is gone.
 	Stop(ctx context.Context) error
-	// Kill ends the machine now. Disks are as after a power cut.
+	// Kill ends the machine now. Disks are as after a power cut. The console ends
+	// even if the machine cannot be ended.
 	Kill() error
 	// Done is closed when the machine is gone and its sockets are removed.
 	Done() <-chan struct{}

@@ -139,3 +139,18 @@ func playMonitor(conn net.Conn, is func(string) bool) bool {
 	}
 	return false
 }
+
+// engineVariable makes the test binary an engine with a machine in that
+// directory.
+const engineVariable = "SLIPWAY_TEST_ENGINE"
+
+func playEngine(dir string) int {
+	p, err := startProcess(os.Getenv("SLIPWAY_TEST_QEMU"), []string{"-pidfile", filepath.Join(dir, pidFile)}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(p.cmd.Process.Pid)
+	<-p.gone
+	return 0
+}

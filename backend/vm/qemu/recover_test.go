@@ -4,7 +4,6 @@ package qemu
 
 import (
 	"bufio"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -122,21 +121,6 @@ func stranger(t *testing.T) *process {
 	}
 	t.Cleanup(p.end)
 	return p
-}
-
-// engineVariable makes the test binary an engine with a machine in that
-// directory.
-const engineVariable = "SLIPWAY_TEST_ENGINE"
-
-func playEngine(dir string) int {
-	p, err := startProcess(os.Getenv("SLIPWAY_TEST_QEMU"), []string{"-pidfile", filepath.Join(dir, pidFile)}, nil)
-	if err != nil {
-		fmt.Println(err)
-		return 1
-	}
-	fmt.Println(p.cmd.Process.Pid)
-	<-p.gone
-	return 0
 }
 
 func TestQEMUEndsWithAKilledEngine(t *testing.T) {

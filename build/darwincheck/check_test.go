@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const driver = "../../backend/vm/vz"
+
+func TestDriverIsSound(t *testing.T) {
+	for _, arch := range []string{"arm64", "amd64"} {
+		r, err := check(t.Context(), target{dir: driver, arch: arch, patterns: []string{"."}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.problems {
+			t.Errorf("%s: %s", arch, p)
+		}
+		// Without the framework's binding nothing would have been checked.
+		if r.checked < 2 || r.loaded < 100 {
+			t.Errorf("%s: %d packages were checked and %d loaded: that cannot be all", arch, r.checked, r.loaded)
+		}
+	}
+}
+
+// A check that never fails is worth nothing: each error planted in the real
+// driver must be found, at its line.
+func TestPlantedErrorsAreFound(t *testing.T) {
+	real := target{dir: driver, arch: "arm64", patterns: []string{"."}}
+	packages, err := list(t.Context(), real)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, planted := range []struct{ name, file, right, wrong, says string }{
+		{"a function that the binding does not have", "driver_darwin.go",
+			"vz.NewVirtioEntropyDeviceConfiguration()", "vz.NewEntropyDevice()", "undefined: vz.NewEntropyDevice"},
+		{"an argument of another type", "driver_darwin.go",
+			"uint(m.config.CPUs), uint64(m.config.MemoryMiB)<<20", "m.config.CPUs, uint64(m.config.MemoryMiB)<<20", "cannot use m.config.CPUs"},
+		{"a constant that the binding does not have", "machine_darwin.go",
+			"case vz.VirtualMachineStatePaused:", "case vz.VirtualMachineStateAsleep:", "undefined: vz.VirtualMachineStateAsleep"},
+		{"a method of the contract missing", "machine_darwin.go",
+			"func (m *machine) Done()", "func (m *machine) Ended()", "missing method Done"},
+		{"a wrong field in the tests", "driver_darwin_test.go",
+			"MemoryMiB: 512", "Memory: 512", "unknown field Memory"},
+	} {
+		t.Run(planted.name, func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join(driver, planted.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Count(string(text), planted.right) != 1 {
+				t.Fatalf("%s has not exactly one %q: choose another place to plant the error", planted.file, planted.right)
+			}
+			spoilt := strings.Replace(string(text), planted.right, planted.wrong, 1)
+			with := real
+			with.overlay = map[string][]byte{path: []byte(spoilt)}
+			r, err := checkPackages(with, packages)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := strings.Join(r.problems, "\n")
+			if !strings.Contains(found, planted.says) || !strings.Contains(found, planted.file+":") {
+				t.Errorf("want %q in %s, got:\n%s", planted.says, planted.file, found)
+			}
+		})
+	}
+}
+
+func TestMissingPackageIsAProblem(t *testing.T) {
+	r, err := check(t.Context(), target{dir: driver, arch: "arm64", patterns: []string{"./nowhere"}})
+	if err == nil && len(r.problems) == 0 {
+		t.Error("nothing was found")
+	}
+}
