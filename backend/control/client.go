@@ -69,7 +69,7 @@ func (c *Client) Close() error { return c.tree.Close() }
 // Done is closed when the connection has ended, such as with the engine.
 func (c *Client) Done() <-chan struct{} { return c.tree.Done() }
 
-// Tree is the file tree itself.
+// Tree is the file tree itself. Its errors are those of package ninep.
 func (c *Client) Tree() *ninep.Client { return c.tree }
 
 // Sources is the client in each of its roles.
@@ -121,24 +121,47 @@ func nonsense(path string, err error) *Error {
 	}
 }
 
-// ask writes to a ctl or query file and reads the answer into result.
-func (c *Client) ask(ctx context.Context, path string, question []byte, result any) error {
+// List lists a directory of the tree.
+func (c *Client) List(ctx context.Context, path string) ([]ninep.Dirent, error) {
+	entries, err := c.tree.ReadDir(ctx, path)
+	return entries, fromWire(err)
+}
+
+// Read copies a file of the tree to w, to its end or until ctx ends.
+func (c *Client) Read(ctx context.Context, path string, w io.Writer) error {
+	return c.copyFrom(ctx, c.tree, path, "", w)
+}
+
+// Ask writes to a ctl or query file and returns the answer.
+func (c *Client) Ask(ctx context.Context, path string, question []byte) ([]byte, error) {
 	f, err := c.tree.Open(ctx, path, ninep.ReadWrite)
 	if err != nil {
-		return fromWire(err)
+		return nil, fromWire(err)
 	}
 	defer f.Close()
 	if _, err := f.WriteAt(ctx, question, 0); err != nil {
 		if errors.As(err, new(ninep.Errno)) && ctx.Err() == nil {
 			var e Error
 			if json.NewDecoder(f.Reader(ctx)).Decode(&e) == nil && e.Code != "" {
-				return &e
+				return nil, &e
 			}
 		}
-		return fromWire(err)
+		return nil, fromWire(err)
 	}
-	err = json.NewDecoder(io.LimitReader(f.Reader(ctx), maxDocument)).Decode(result)
-	return decoded(ctx, f, err)
+	b, err := io.ReadAll(io.LimitReader(f.Reader(ctx), maxDocument))
+	return b, fromWire(err)
+}
+
+// ask decodes the answer of Ask.
+func (c *Client) ask(ctx context.Context, path string, question []byte, result any) error {
+	b, err := c.Ask(ctx, path, question)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, result); err != nil {
+		return nonsense(path, err)
+	}
+	return nil
 }
 
 // command writes a line to a ctl file.

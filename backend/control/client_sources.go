@@ -54,7 +54,7 @@ func decodeEvents(r io.Reader, fn func(Event) error) error {
 
 // Log implements Engine.
 func (c *Client) Log(ctx context.Context, w io.Writer) error {
-	return c.copyFrom(ctx, c.tree, "/engine/log", "", w)
+	return c.Read(ctx, "/engine/log", w)
 }
 
 // Quit implements Engine. That the connection ends meanwhile is what it asks for.
@@ -89,7 +89,7 @@ func (c *Client) Kill(ctx context.Context) error {
 
 // Console implements Machine.
 func (c *Client) Console(ctx context.Context, w io.Writer) error {
-	return c.copyFrom(ctx, c.tree, "/vm/default/console", "", w)
+	return c.Read(ctx, "/vm/default/console", w)
 }
 
 // Stats implements Machine.
