@@ -106,6 +106,11 @@ func (b *boot) run() error {
 	if err != nil {
 		return fmt.Errorf("set up the network: %w", err)
 	}
+	// The directory keeps others out already; the mode says it a second time.
+	if err := os.Chmod(b.e.home.network(), 0o600); err != nil {
+		listener.Close()
+		return fmt.Errorf("set up the network: %w", err)
+	}
 	ctx, end := context.WithCancel(b.e.life)
 	b.end = end
 	b.parts, b.ctx = errgroup.WithContext(ctx)

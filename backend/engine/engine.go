@@ -32,6 +32,7 @@ type Options struct {
 	Image   string       // directory with vmlinux, initrd, root.erofs
 	Version string       // of the program
 	Log     slog.Handler // gets each record besides the home's log; nil for none
+	Driver  vm.Driver    // nil for the system's own
 }
 
 // An Engine runs on one home. New makes it and Run runs it, once.
@@ -107,6 +108,7 @@ func (e *Engine) serve(ctx context.Context, listener net.Listener) error {
 	defer end()
 	parts, life := errgroup.WithContext(life)
 	e.life = life
+	e.makeContext()
 	parts.Go(func() error { return e.supervisor.Run(life) })
 	parts.Go(func() error { return e.docker.Run(life) })
 	parts.Go(func() error { return control.Serve(life, listener, e.sources(), e.log) })
@@ -114,7 +116,6 @@ func (e *Engine) serve(ctx context.Context, listener net.Listener) error {
 	parts.Go(func() error { return e.watchSettings(life) })
 	parts.Go(func() error { return e.watchGauges(life) })
 	parts.Go(func() error { return e.copyConsole(life) })
-	e.makeContext()
 
 	select {
 	case <-ctx.Done():
@@ -155,7 +156,9 @@ func (e *Engine) open(ctx context.Context) (closeAll func() error, err error) {
 	closers = append(closers, e.book)
 	e.log = slog.New(&handler{book: e.book, next: e.options.Log})
 
-	e.driver = driver.Default(driver.Options{CacheDir: e.options.Home, Log: e.log})
+	if e.driver = e.options.Driver; e.driver == nil {
+		e.driver = driver.Default(driver.Options{CacheDir: e.options.Home, Log: e.log})
+	}
 	if err := e.recover(ctx); err != nil {
 		return nil, err
 	}
