@@ -13,6 +13,10 @@ const flags = [
   '--disable-sync',
 ];
 
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags });
+}
+
 /** @returns {Promise<{ browser: import('playwright-core').Browser, url: (query?: string) => string, close: () => Promise<void> }>} */
 export async function serve() {
   await build({ mode: 'fake', logLevel: 'warn' });
@@ -22,10 +26,7 @@ export async function serve() {
     preview: { host: '127.0.0.1', port: 0 },
     build: { outDir: 'node_modules/.fake-dist' },
   });
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: flags,
-  });
+  const browser = await launch();
   const base = server.resolvedUrls?.local[0] ?? '';
   return {
     browser,

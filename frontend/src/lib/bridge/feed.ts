@@ -16,6 +16,7 @@ export class Feed {
   #bridge: Bridge;
   #listeners = new Map<Topic, Listener<Topic>[]>();
   #linkListeners: ((link: Link) => void)[] = [];
+  #resetListeners: (() => void)[] = [];
   #last = new Map<Topic, number>();
   #held: AnyEvent[] | null = [];
   #epoch = -1;
@@ -33,6 +34,11 @@ export class Feed {
 
   onLink(fn: (link: Link) => void): void {
     this.#linkListeners.push(fn);
+  }
+
+  /** Calls `fn` before a snapshot is applied: what was gathered from single events is told anew. */
+  onReset(fn: () => void): void {
+    this.#resetListeners.push(fn);
   }
 
   /** Begins to listen; resolves when the first snapshot is applied or has failed. */
@@ -54,9 +60,10 @@ export class Feed {
     try {
       const { link, events } = await this.#bridge.snapshot();
       if (link.epoch < this.#epoch) return; // a newer engine's snapshot is under way
-      if (link.epoch > this.#epoch) this.#last.clear();
       this.#epoch = link.epoch;
+      this.#last.clear();
       this.#tell(link);
+      for (const fn of this.#resetListeners) fn();
       const held = this.#held ?? [];
       this.#held = null;
       this.#apply(events);

@@ -13,6 +13,7 @@ export const machineStates: Record<string, { word: string; tone: Tone }> = {
   starting: { word: 'Starting', tone: 'busy' },
   running: { word: 'Running', tone: 'ok' },
   stopping: { word: 'Stopping', tone: 'busy' },
+  paused: { word: 'Paused', tone: 'paused' },
   failed: { word: 'Failed', tone: 'error' },
 };
 
@@ -35,14 +36,11 @@ export class Machine {
       this.console.push(lines.filter((line) => line.source === 'console'));
       this.log.push(lines.filter((line) => line.source !== 'console'));
     });
-    feed.onLink((link) => {
-      if (link.epoch === this.#epoch) return;
-      this.#epoch = link.epoch;
+    feed.onReset(() => {
       this.console.clear();
       this.log.clear();
     });
   }
-  #epoch = 0;
 
   get state(): string {
     return this.status?.state ?? '';
@@ -74,9 +72,9 @@ export class Machine {
       else if (action === 'restart') await this.#bridge.restartMachine();
       else await this.#bridge.killMachine();
     } catch (thrown) {
-      this.problem = problemOf(thrown);
+      if (this.busy === action) this.problem = problemOf(thrown); // a start that was stopped has no problem
     } finally {
-      this.busy = null;
+      if (this.busy === action) this.busy = null;
     }
   }
 }

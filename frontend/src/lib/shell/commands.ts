@@ -1,4 +1,5 @@
 import type { App } from '$lib/app.svelte';
+import { quoted } from '$lib/traffic/filter';
 import { copy } from '$lib/ui/clipboard';
 import { textScale } from '$lib/ui/scale.svelte';
 import { pages, pageTitles, type Theme } from './nav.svelte';
@@ -48,7 +49,7 @@ export function commands(app: App): Command[] {
       title: `Show flows of ${c.name}`,
       run: () => {
         traffic.tab = 'flows';
-        nav.go('traffic', c.name);
+        nav.go('traffic', quoted('container', c.name));
       },
     });
   }

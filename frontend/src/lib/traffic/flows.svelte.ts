@@ -1,6 +1,5 @@
 import type { Flow, FlowChanges } from '$lib/bridge';
 import type { Feed } from '$lib/bridge/feed';
-import { matches } from '$lib/shell/nav.svelte';
 import { endpoint } from '$lib/ui/format';
 import type { Tone } from '$lib/ui/State.svelte';
 
@@ -25,27 +24,6 @@ export class Flows {
     for (const id of removed) this.#byId.delete(id);
     this.list = [...this.#byId.values()];
   }
-}
-
-export function flowMatches(flow: Flow, filter: string): boolean {
-  return filter === '' || matches(filter, flowText(flow));
-}
-
-function flowText(f: Flow): string {
-  return [
-    f.proto,
-    f.app,
-    f.state,
-    f.detail,
-    f.container,
-    f.project,
-    f.service,
-    f.image,
-    f.srcName,
-    f.dstName,
-    endpoint(f.src, f.srcPort),
-    endpoint(f.dst, f.dstPort),
-  ].join(' ');
 }
 
 export function source(f: { src: string; srcPort: number; srcName?: string }): string {

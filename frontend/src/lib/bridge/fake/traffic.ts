@@ -1,6 +1,7 @@
 /** A small network that talks: flows, packets and their frames, made up but consistent. */
 import type { CaptureStatus, Detail, Flow, FlowChanges, Page, Query, Row } from '../shapes.gen';
 import { dataLayer, frameBytes, frameLayers, httpLayer, type FrameSpec } from './frames';
+import { compile } from '$lib/traffic/filter';
 import { random } from './random';
 
 interface Party {
@@ -173,10 +174,15 @@ export class FakeTraffic {
     const removed = this.#removed;
     this.#changed.clear();
     this.#removed = [];
-    return { reset: false, changed: changed.map((f) => ({ ...f, rate: [...(f.rate ?? [])] })), removed };
+    return {
+      seq: 0,
+      reset: false,
+      changed: changed.map((f) => ({ ...f, rate: [...(f.rate ?? [])] })),
+      removed,
+    };
   }
   all(): FlowChanges {
-    return { reset: true, changed: [...this.#all.values()].map((f) => ({ ...f })), removed: [] };
+    return { seq: 0, reset: true, changed: [...this.#all.values()].map((f) => ({ ...f })), removed: [] };
   }
   get openFlows(): number {
     return this.#live.length;
