@@ -192,7 +192,7 @@ type Flow struct {
 	// RTT is the time from the first packet to its first answer, in
 	// milliseconds: for TCP from SYN to SYN, ACK. 0: not known.
 	RTT         float64 `json:"rtt"`
-	Retransmits uint64  `json:"retransmits"` // TCP segments sent again, both ways
+	Retransmits uint64  `json:"retransmits"` // TCP segments sent again or out of order, both ways
 	// Rate is bytes in each of the last RateSeconds seconds, both ways, oldest
 	// first; the last entry is the present, unfinished second. Empty: silent.
 	Rate []uint32 `json:"rate,omitempty"`

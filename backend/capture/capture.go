@@ -35,9 +35,6 @@ type Capture struct {
 // New returns a Capture that is recording. It starts nothing and allocates
 // little: the ring grows as frames come.
 func New(o Options) *Capture {
-	if o.MaxBytes == 0 {
-		o.MaxBytes = DefaultMaxBytes
-	}
 	if o.MaxFlows <= 0 {
 		o.MaxFlows = DefaultMaxFlows
 	}
@@ -47,15 +44,23 @@ func New(o Options) *Capture {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	o.MaxBytes = max(o.MaxBytes, MinMaxBytes)
+	maxBytes := boundOf(o.MaxBytes)
 	c := &Capture{
-		maxBytes: o.MaxBytes, examine: maxExamined, now: o.Now, log: o.Log,
-		ring: newRing(o.MaxBytes), names: newNames(o.Names),
+		maxBytes: maxBytes, examine: maxExamined, now: o.Now, log: o.Log,
+		ring: newRing(maxBytes), names: newNames(o.Names),
 		recording: true, startedAt: o.Now(), watchers: map[chan struct{}]struct{}{},
 	}
 	c.snaplen.Store(int64(max(o.Snaplen, 0)))
 	c.flows = newFlowTable(o.MaxFlows, c.names.keep)
 	return c
+}
+
+// boundOf is the ring's bound that Options.MaxBytes asks for.
+func boundOf(maxBytes int64) int64 {
+	if maxBytes == 0 {
+		return DefaultMaxBytes
+	}
+	return max(maxBytes, MinMaxBytes)
 }
 
 // Resize changes how much is kept, from now on: MaxBytes and Snaplen as in Options.
@@ -64,7 +69,7 @@ func (c *Capture) Resize(maxBytes int64, snaplen int) {
 	c.snaplen.Store(int64(max(snaplen, 0)))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.maxBytes = max(maxBytes, MinMaxBytes)
+	c.maxBytes = boundOf(maxBytes)
 	c.ring.resize(c.maxBytes)
 }
 
@@ -181,83 +186,4 @@ func (c *Capture) Wait(ctx context.Context, after uint64) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// Flows returns the flow table, most recent change first.
-func (c *Capture) Flows() []Flow { return c.FlowsSince(0).Changed }
-
-// FlowsSince returns what changed since the call that returned seq; 0 asks for
-// everything. Changed is ordered by the most recent change of each kind of flow,
-// newest first.
-func (c *Capture) FlowsSince(seq uint64) FlowChanges {
-	now := c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.flows.expireAll(now)
-	c.nameLate(now)
-	out := FlowChanges{Changed: []Flow{}}
-	out.Removed, out.Reset = c.flows.since(seq, func(f *flow) {
-		c.names.resolve(f, now)
-		out.Changed = append(out.Changed, c.export(f, now))
-	})
-	out.Seq = c.flows.seq
-	return out
-}
-
-// nameLate asks again about flows that were silent since they were last shown
-// without a name: what a container is called may be known only after its first
-// packets. Those that got one count as changed.
-func (c *Capture) nameLate(now time.Time) {
-	const most = 256 // flows of each list, the newest
-	var late []*flow
-	for _, l := range []*flowList{&c.flows.tcp, &c.flows.dgram, &c.flows.ended} {
-		for f, n := l.last, 0; f != nil && n < most; f, n = f.prev, n+1 {
-			if now.Sub(f.last) <= nameGrace && (f.srcInfo.Name == "" || f.dstInfo.Name == "") {
-				late = append(late, f)
-			}
-		}
-	}
-	for _, f := range late {
-		src, dst := f.srcInfo.Name, f.dstInfo.Name
-		if c.names.resolve(f, now); f.srcInfo.Name != src || f.dstInfo.Name != dst {
-			c.flows.touch(f)
-		}
-	}
-}
-
-// export makes the public form of f.
-func (c *Capture) export(f *flow, now time.Time) Flow {
-	party := f.srcInfo
-	if party.Container == "" {
-		party = f.dstInfo
-	}
-	out := Flow{
-		ID: f.id, Proto: protoName(f.key.proto),
-		Src: f.src.Addr().String(), SrcPort: f.src.Port(), SrcName: c.names.srcName(f),
-		Dst: f.dst.Addr().String(), DstPort: f.dst.Port(), DstName: c.names.dstName(f),
-		Dir: f.dir.String(), App: f.app, Detail: f.detail, State: f.state,
-		Start: f.start, Last: f.last,
-		BytesOut: f.out.bytes, PacketsOut: f.out.packets,
-		BytesIn: f.in.bytes, PacketsIn: f.in.packets,
-		RTT: float64(f.rtt.Microseconds()) / 1000, Retransmits: f.resent, Rate: f.rates(now),
-	}
-	if party.Container != "" {
-		out.Container, out.Image = party.Container, party.Image
-		out.Project, out.Service = party.Project, party.Service
-	}
-	return out
-}
-
-func protoName(proto uint8) string {
-	switch proto {
-	case protoICMP:
-		return "ICMP"
-	case protoTCP:
-		return "TCP"
-	case protoUDP:
-		return "UDP"
-	case protoICMPv6:
-		return "ICMPv6"
-	}
-	return "IP"
 }

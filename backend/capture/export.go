@@ -174,6 +174,7 @@ func (x *export) skip(last uint64) bool {
 }
 
 func (x *export) chunk(ctx context.Context, k *chunk, last uint64) error {
+	x.view.forget() // a Follow lives long
 	for ; x.next <= min(k.last(), last); x.next++ {
 		if x.seen++; x.seen%1024 == 0 && ctx.Err() != nil {
 			return fmt.Errorf("write capture: %w", ctx.Err())

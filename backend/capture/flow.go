@@ -2,6 +2,7 @@ package capture
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/packet"
@@ -136,6 +137,7 @@ type flowTable struct {
 	lost    uint64    // greatest sequence number no longer in removed
 	dropped uint64
 	gone    func(*flow) // called with each flow that leaves
+	rolled  int64       // the second roll was last called in
 }
 
 func newFlowTable(maxFlows int, gone func(*flow)) flowTable {
@@ -254,6 +256,31 @@ func (t *flowTable) expireAll(now time.Time) {
 	}
 }
 
+func (t *flowTable) lists() [3]*flowList { return [...]*flowList{&t.tcp, &t.dgram, &t.ended} }
+
+// roll counts flows as changed whose rate moves on though they are silent: once
+// a second, those that have a rate or had one a second ago.
+func (t *flowTable) roll(now time.Time) {
+	if now.Unix() == t.rolled {
+		return
+	}
+	t.rolled = now.Unix()
+	var moved []*flow
+	for _, l := range t.lists() {
+		// All of them: flows also change without a packet, so the list is not
+		// in the order of their rates.
+		for f := l.last; f != nil; f = f.prev {
+			if now.Unix()-f.rateEnd <= RateSeconds {
+				moved = append(moved, f)
+			}
+		}
+	}
+	slices.Reverse(moved)
+	for _, f := range moved {
+		t.touch(f)
+	}
+}
+
 // evict makes room for a flow: an ended one if there is any, else the datagram
 // flow, else the connection, that has been silent longest.
 func (t *flowTable) evict() {
@@ -299,7 +326,7 @@ func (t *flowTable) since(seq uint64, each func(*flow)) (removed []uint64, reset
 	if seq < t.lost || seq == 0 || seq > t.seq {
 		seq, reset = 0, true
 	}
-	for _, l := range []*flowList{&t.tcp, &t.dgram, &t.ended} {
+	for _, l := range t.lists() {
 		for f := l.last; f != nil && f.changed > seq; f = f.prev {
 			each(f)
 		}

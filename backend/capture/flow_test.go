@@ -111,6 +111,30 @@ func TestFlowCounts(t *testing.T) {
 	}
 }
 
+// TestRateMovesOn: a window that only asks for changes sees the rate of a silent
+// flow scroll out, and then nothing more of it.
+func TestRateMovesOn(t *testing.T) {
+	c := newClock()
+	x := c.capture(Options{})
+	c.feed(x, out(ack, 1, 1, "hello"))
+	seq, seen := x.FlowsSince(0).Seq, 0
+	var last Flow
+	for range 2 * RateSeconds {
+		c.after(time.Second)
+		ch := x.FlowsSince(seq)
+		if again := x.FlowsSince(ch.Seq); len(again.Changed) > 0 {
+			t.Fatalf("told twice in a second: %+v", again)
+		}
+		seq = ch.Seq
+		for _, last = range ch.Changed {
+			seen++
+		}
+	}
+	if seen != RateSeconds || last.Rate != nil {
+		t.Errorf("told %d times, the last time with %v", seen, last.Rate)
+	}
+}
+
 func TestSamePortsAgain(t *testing.T) {
 	c := newClock()
 	x := c.capture(Options{})

@@ -45,6 +45,12 @@ func (c *Capture) newView() *view {
 	return &view{capture: c, flows: map[uint64]label{}, addresses: map[netip.Addr]string{}}
 }
 
+// forget drops the names asked for, so that those learned since are seen.
+func (v *view) forget() {
+	clear(v.flows)
+	clear(v.addresses)
+}
+
 // show turns the view to a packet. It is valid while its segment is held.
 func (v *view) show(s stored) {
 	v.stored = s

@@ -157,7 +157,7 @@ func hexOf(b []byte) string {
 // Layers returns the frame's layers, lowest first, for the detail view. It
 // reads the frame again and allocates; call it for the one packet looked at.
 func (p *Parsed) Layers() []Layer {
-	t := &tree{p: p}
+	t := &tree{p: p, layers: []Layer{}}
 	if len(p.Frame) < ethernetLen {
 		t.data(0, len(p.Frame))
 		return t.layers
