@@ -12,7 +12,7 @@ import (
 // Deadlines bound every wait of a Supervisor. Zero means the default.
 type Deadlines struct {
 	Launch    time.Duration // Driver.Start, with its probe; 30 s
-	FirstLine time.Duration // from the launch to the first console line; 10 s
+	FirstLine time.Duration // from the end of Launch to the first console line; 15 s
 	Boot      time.Duration // Guest.Boot; 120 s
 	Shutdown  time.Duration // Guest.Shutdown, and the guest's power-off after it; 10 s
 	Quit      time.Duration // Instance.Stop, and the end of the machine after it; 5 s
@@ -26,7 +26,7 @@ func (d *Deadlines) setDefaults() {
 		d time.Duration
 	}{
 		{&d.Launch, 30 * time.Second},
-		{&d.FirstLine, 10 * time.Second},
+		{&d.FirstLine, 15 * time.Second},
 		{&d.Boot, 120 * time.Second},
 		{&d.Shutdown, 10 * time.Second},
 		{&d.Quit, 5 * time.Second},

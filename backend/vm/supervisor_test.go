@@ -167,7 +167,7 @@ func TestSilentLaunchIsRepeatedAndCounted(t *testing.T) {
 		}
 	}}
 	run(t, fake, &engine{}, func(b *bench) {
-		b.within(20*time.Second, 21*time.Second, b.mustStart)
+		b.within(30*time.Second, 31*time.Second, b.mustStart)
 		if st := b.Status(); st.Retries != 2 || st.Launches != 3 {
 			t.Errorf("%d launches, %d retries; want 3 and 2", st.Launches, st.Retries)
 		}
@@ -178,11 +178,11 @@ func TestRetryIsShownWhileItRuns(t *testing.T) {
 	fake := &vmtest.Fake{Guest: func(m *vmtest.Machine) {}}
 	run(t, fake, &engine{}, func(b *bench) {
 		go b.start()
-		time.Sleep(15 * time.Second)
+		time.Sleep(20 * time.Second)
 		if st := b.want(vm.Starting, vm.CodeSilent); st.Retries != 1 || !strings.Contains(st.Reason, "(1 of 2)") {
 			t.Errorf("retries %d, reason %q", st.Retries, st.Reason)
 		}
-		time.Sleep(20 * time.Second)
+		time.Sleep(30 * time.Second)
 		b.want(vm.Failed, vm.CodeSilent)
 		if n := fake.Launches(); n != 3 {
 			t.Errorf("%d launches, want 3", n)
@@ -194,7 +194,7 @@ func TestStopEndsARetryingLaunch(t *testing.T) {
 	run(t, &vmtest.Fake{Guest: func(m *vmtest.Machine) {}}, &engine{}, func(b *bench) {
 		result := make(chan error, 1)
 		go func() { result <- b.start() }()
-		time.Sleep(15 * time.Second)
+		time.Sleep(20 * time.Second)
 		if err := b.Stop(b.t.Context()); err != nil {
 			t.Fatal(err)
 		}

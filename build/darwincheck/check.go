@@ -48,10 +48,6 @@ func check(ctx context.Context, t target) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	return checkPackages(t, packages)
-}
-
-func checkPackages(t target, packages []pkg) (result, error) {
 	c := checker{
 		target: t,
 		fset:   token.NewFileSet(),

@@ -21,6 +21,7 @@ var (
 	soakMark  = flag.String("soak-mark", "Run /init", "console text that tells a boot is good: PID 1 runs")
 	soakCPUs  = flag.Int("soak-cpus", 1, "virtual CPUs, for accelerators that have more than one")
 	soakAccel = flag.String("soak-accelerator", vm.TCG, "accelerator")
+	soakLimit = flag.Duration("soak-limit", 2*time.Minute, "how long a boot may take before it counts as hung")
 	soakKeep  = flag.String("soak-keep", os.TempDir(), "directory for the consoles of failures")
 )
 
@@ -81,7 +82,7 @@ func soakBoot(t *testing.T) (b boot) {
 		t.Fatal(err)
 	}
 	c.Disks = append(c.Disks, vm.Disk{ID: "data", Path: data, Format: vm.Qcow2})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), *soakLimit)
 	defer cancel()
 	begin := time.Now()
 	m, err := New(Options{}).Start(ctx, c)
