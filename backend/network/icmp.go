@@ -27,6 +27,7 @@ type pingKey struct {
 // ping is the host's socket for one row of pings.
 type ping struct {
 	key  pingKey
+	to   netip.Addr // where key.dst is reached
 	conn *xicmp.PacketConn
 	raw  bool   // the socket sees every ICMP message of the host
 	id   uint16 // identifier on the outside, for a raw socket
@@ -45,20 +46,20 @@ func (n *Network) forwardICMP(id stack.TransportEndpointID, pkt *stack.PacketBuf
 		n.count.icmp.failed.Add(1)
 		return true
 	}
-	p := n.ping(pingKey{src, dst, head.Ident()})
+	p := n.ping(pingKey{src, dst, head.Ident()}, target.Addr())
 	if p == nil {
 		return true
 	}
 	echo := make([]byte, 0, header.ICMPv4MinimumSize+pkt.Data().Size())
 	echo = append(echo, head[:header.ICMPv4MinimumSize]...)
 	echo = append(echo, pkt.Data().AsRange().ToSlice()...)
-	p.send(target.Addr(), echo, header.IPv4(pkt.NetworkHeader().Slice()).TTL())
+	p.send(echo, header.IPv4(pkt.NetworkHeader().Slice()).TTL())
 	return true
 }
 
 // ping returns the socket of a row of pings, opening it for the first. It
 // returns nil if there are too many, or the host grants no such socket.
-func (n *Network) ping(key pingKey) *ping {
+func (n *Network) ping(key pingKey, to netip.Addr) *ping {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if p := n.pings[key]; p != nil {
@@ -73,7 +74,7 @@ func (n *Network) ping(key pingKey) *ping {
 	if n.closing {
 		return nil
 	}
-	p := &ping{key: key, id: uint16(c.total.Load())}
+	p := &ping{key: key, to: to, id: uint16(c.total.Load())}
 	var err error
 	if p.conn, err = xicmp.ListenPacket("udp4", "0.0.0.0"); err != nil {
 		p.raw = true
@@ -97,16 +98,16 @@ func (n *Network) ping(key pingKey) *ping {
 
 // send passes one echo request on. Its time to live goes with it, one less, so
 // that a trace of the route starts beyond the gateway.
-func (p *ping) send(to netip.Addr, echo []byte, ttl uint8) {
+func (p *ping) send(echo []byte, ttl uint8) {
 	if p.raw {
 		binary.BigEndian.PutUint16(echo[4:], p.id)
 	}
 	header.ICMPv4(echo).SetChecksum(0)
 	header.ICMPv4(echo).SetChecksum(^checksum.Checksum(echo, 0))
 	_ = p.conn.IPv4PacketConn().SetTTL(max(int(ttl)-1, 1))
-	var addr net.Addr = &net.UDPAddr{IP: to.AsSlice()}
+	var addr net.Addr = &net.UDPAddr{IP: p.to.AsSlice()}
 	if p.raw {
-		addr = &net.IPAddr{IP: to.AsSlice()}
+		addr = &net.IPAddr{IP: p.to.AsSlice()}
 	}
 	_, _ = p.conn.WriteTo(echo, addr) // an unsent ping is a lost ping
 }
@@ -131,7 +132,7 @@ func (n *Network) receivePings(p *ping) {
 		if size < header.ICMPv4MinimumSize || echo.Type() != header.ICMPv4EchoReply {
 			continue
 		}
-		if p.raw && (echo.Ident() != p.id || !sameHost(from, n.alias(p.key.dst))) {
+		if p.raw && (echo.Ident() != p.id || !sameHost(from, p.to)) {
 			continue // another program's
 		}
 		echo.SetIdent(p.key.ident)

@@ -139,23 +139,35 @@ func FuzzInspect(f *testing.F) {
 }
 
 // FuzzFrames feeds frames to a whole network, which must neither panic nor
-// stop answering. Every destination leads to a closed port of the loopback
+// stop answering. Every destination leads to one closed port of the loopback
 // interface.
 func FuzzFrames(f *testing.F) {
 	seeds(f)
 	n := must(New(Config{Observer: &counter{}}))
-	n.alias = func(netip.Addr) netip.Addr { return loopback }
+	pc := must(net.ListenPacket("udp4", "127.0.0.1:0"))
+	trap := at(loopback, hostPort(pc.LocalAddr()))
+	pc.Close()
+	n.alias = func(netip.AddrPort) netip.AddrPort { return trap }
 	ctx := f.Context()
 	run := make(chan error, 1)
 	go func() { run <- n.Run(ctx) }()
 	<-n.started
-	n.link.queue.plug(true) // so that answers are built; they are dropped when the queue is full
+	n.link.queue.plug(true)
+	f.Cleanup(func() { <-run }) // f's context has ended by then
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if len(frame) >= 12 {
 			frame = with(append([]byte{}, frame...), 0, gatewayMAC[:]...)
 			frame[6] &^= 1
 		}
 		n.frameFromGuest(buffer.NewViewWithData(append([]byte{}, frame...)))
+		n.frameFromGuest(buffer.NewViewWithData(arpFrame(1, "192.168.65.3", "192.168.65.1")))
+		answers := n.link.queue.take(nil)
+		if len(answers) == 0 {
+			t.Fatal("the network does not answer any more")
+		}
+		for _, pkt := range answers {
+			pkt.DecRef()
+		}
 	})
 }
 

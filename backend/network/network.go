@@ -33,7 +33,7 @@ type Network struct {
 	link      *endpoint
 	ports     *Ports
 	count     counters
-	alias     func(netip.Addr) netip.Addr // where a destination is reached on the host
+	alias     func(netip.AddrPort) netip.AddrPort // where a destination is reached on the host
 
 	cable chan struct{} // holds a token while a machine is linked
 

@@ -291,7 +291,7 @@ func TestUnreachableIsToldByICMP(t *testing.T) {
 	// rewritten to the reserved 255.255.255.255, so the host's own kernel
 	// refuses the attempt without sending a packet.
 	far := netip.MustParseAddr("192.0.2.1")
-	r.n.alias = func(netip.Addr) netip.Addr { return netip.MustParseAddr("255.255.255.255") }
+	r.n.alias = func(netip.AddrPort) netip.AddrPort { return netip.MustParseAddrPort("255.255.255.255:80") }
 	_, err := r.g.DialTCP(r.ctx, guestIP, at(far, 80))
 	if err == nil || !strings.Contains(err.Error(), "unreachable") && !strings.Contains(err.Error(), "no route") {
 		t.Fatalf("error %v, want unreachable", err)
@@ -371,7 +371,7 @@ func TestPings(t *testing.T) {
 	// An address outside, led to the host's loopback: answered if the host
 	// grants a socket for it, and in any case not by the netstack itself.
 	far := netip.MustParseAddr("192.0.2.1")
-	r.n.alias = func(netip.Addr) netip.Addr { return loopback }
+	r.n.alias = func(netip.AddrPort) netip.AddrPort { return at(loopback, 0) }
 	ctx, cancel := context.WithTimeout(r.ctx, 2*time.Second)
 	defer cancel()
 	got, err := r.g.Ping(ctx, containerIP, far, []byte("far"))

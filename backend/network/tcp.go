@@ -30,13 +30,13 @@ func (n *Network) destination(dst netip.AddrPort) (netip.AddrPort, bool) {
 	if a == n.cfg.Gateway || a == metadata && !n.cfg.AllowMetadata {
 		return netip.AddrPort{}, false
 	}
-	return netip.AddrPortFrom(n.alias(a), dst.Port()), true
+	return n.alias(dst), true
 }
 
 // hostAlias leads the host's alias to the host's loopback interface.
-func (n *Network) hostAlias(a netip.Addr) netip.Addr {
-	if a == n.cfg.Host {
-		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+func (n *Network) hostAlias(a netip.AddrPort) netip.AddrPort {
+	if a.Addr() == n.cfg.Host {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
 	}
 	return a
 }
