@@ -88,7 +88,7 @@ func TestGrownImageKeepsItsData(t *testing.T) {
 		t.Errorf("the same size again: %v", err)
 	}
 	reads := []string{"-c", "read -P 1 0 512", "-c", "read -P 2 512M 512", "-c", "read -P 3 2147483136 512",
-		"-c", "read -P 0 2G 1G", "-c", "read -P 0 4G 1G", "-c", "write -P 4 5G 512", "-c", "read -P 4 5G 512"}
+		"-c", "read -P 0 2G 64k", "-c", "read -P 0 4G 64k", "-c", "write -P 4 5G 512", "-c", "read -P 4 5G 512"}
 	qemuIO(t, append(reads, path)...)
 	sound(t, path, grown)
 }
