@@ -59,7 +59,10 @@ func (e *Endpoint) checkCreate(w http.ResponseWriter, r *http.Request) bool {
 		if guestPaths[source] {
 			continue
 		}
-		if err := e.opts.CheckBind(source); err != nil {
+		if err := e.opts.CheckBind(source); errors.Is(err, ErrNotRunning) {
+			e.unreachable(w, r, err)
+			return false
+		} else if err != nil {
 			refuse(w, http.StatusBadRequest, err.Error())
 			return false
 		}

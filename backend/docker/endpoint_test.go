@@ -53,8 +53,13 @@ func TestMachineNotRunning(t *testing.T) {
 			t.Fatalf("%s: %s %s", path, resp.Status, body)
 		}
 	}
+	checked := startEndpoint(t, Options{Dial: dial, CheckBind: func(string) error { return ErrNotRunning }})
+	resp, body := exchange(t, dialUnix(t, checked), "POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Length: 34\r\n\r\n"+`{"HostConfig":{"Binds":["/a:/b"]}}`)
+	if resp.StatusCode != 503 || !strings.Contains(body, "slipway up") {
+		t.Fatalf("create: %s %s", resp.Status, body)
+	}
 	broken := startEndpoint(t, Options{Dial: func(context.Context) (net.Conn, error) { return nil, errors.New("no memory left") }})
-	resp, body := exchange(t, dialUnix(t, broken), "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
+	resp, body = exchange(t, dialUnix(t, broken), "GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n")
 	if resp.StatusCode != 503 || !strings.Contains(body, "no memory left") {
 		t.Fatalf("%s %s", resp.Status, body)
 	}
