@@ -127,7 +127,8 @@ func (c *Capture) newExport(w io.Writer, filter string) (*export, error) {
 	}
 	h := pcapng.Header{
 		Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "Slipway", Comment: comment,
-		Interface: "slipway0", Description: "the Linux machine's network interface", Snaplen: int(c.snaplen.Load()),
+		Interface: "slipway0", Description: "the Linux machine's network interface",
+		// No snaplen: Resize changes it, and the ring may hold longer frames.
 	}
 	return &export{
 		c: c, out: pcapng.NewWriter(w, h), view: c.newView(), filter: f, started: c.now(),

@@ -160,12 +160,17 @@ func (v *view) render() {
 		b = append(append(b, s...), '\n')
 	}
 	b = p.AppendInfo(b)
+	v.text = lower(b)
+}
+
+// lower puts ASCII letters in lower case, in place.
+func lower(b []byte) []byte {
 	for i, c := range b {
 		if c >= 'A' && c <= 'Z' {
 			b[i] = c | 0x20
 		}
 	}
-	v.text = b
+	return b
 }
 
 // hosts reports whether the lower-case word is part of a name or an address.
@@ -178,7 +183,7 @@ func (v *view) hosts(word []byte) bool {
 		v.scratch = append(v.src.AppendTo(v.scratch), '\n')
 		v.scratch = v.dst.AppendTo(v.scratch)
 	}
-	return bytes.Contains(bytes.ToLower(v.scratch), word)
+	return bytes.Contains(lower(v.scratch), word)
 }
 
 // row makes the packet's line in the list.

@@ -58,6 +58,18 @@ func dnsFlavour(src, dst uint16) string {
 	return "DNS"
 }
 
+// decodeDNSOverTCP reads the first message of a segment, which a length precedes
+// (RFC 1035 §4.2.2). A segment that continues a message looks like anything, so
+// only what has exactly one question, as all messages in practice do, counts.
+func (p *Parsed) decodeDNSOverTCP() {
+	b := p.Bytes(p.Payload)
+	if len(b) < 2+dnsHeaderLen || be16(b) < dnsHeaderLen || be16(b[2+4:]) != 1 {
+		return
+	}
+	off := p.Payload.Start + 2
+	p.decodeDNS(off, min(off+int(be16(b)), p.Payload.End))
+}
+
 func (p *Parsed) decodeDNS(off, end int) {
 	if end-off < dnsHeaderLen {
 		if !p.Truncated {

@@ -1,7 +1,9 @@
 package packet
 
 import (
+	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 )
@@ -195,6 +197,49 @@ func TestTruncated(t *testing.T) {
 				t.Errorf("%s cut to %d bytes is called malformed (%#x)", x.name, n, p.Malformed)
 			}
 		}
+	}
+}
+
+// TestRealClientHello reads what crypto/tls sends, in a segment of the common
+// size, which it does not fit since it offers post-quantum key exchange.
+func TestRealClientHello(t *testing.T) {
+	ours, theirs := net.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		done <- tls.Client(theirs, &tls.Config{ServerName: "real.example.org", NextProtos: []string{"h2"}}).Handshake()
+	}()
+	b := make([]byte, 1<<14)
+	n, err := ours.Read(b)
+	ours.Close()
+	if err != nil || <-done == nil {
+		t.Fatal("no handshake was tried:", err)
+	}
+	for _, cut := range []int{n, min(n, 1460)} {
+		p := decode(withTCP(string(b[:cut])))
+		check(t, p)
+		got := fmt.Sprintf("%s %s %#x", p.Bytes(p.TLS.ServerName), p.Bytes(p.TLS.ALPN), p.TLS.MaxVersion)
+		if cut == n && got != "real.example.org h2 0x304" || !strings.HasPrefix(got, "real.example.org ") || p.TLS.HelloComplete != (cut == n) {
+			t.Errorf("of %d bytes %d: %s, complete %v", n, cut, got, p.TLS.HelloComplete)
+		}
+	}
+}
+
+// TestDNSOverTCP: a segment that continues a message is not taken for one, and
+// one message is not taken for all of a segment.
+func TestDNSOverTCP(t *testing.T) {
+	payload := dnsTCP[54:]
+	inDNS := func(payload string) *Parsed {
+		f := withTCP(payload)
+		f[35] = portDNS // source port 80 becomes 53
+		return decode(f)
+	}
+	if p := inDNS(string(payload[20:])); p.Protocol() != "TCP" {
+		t.Errorf("a continuation is called %s: %s", p.Protocol(), p.AppendInfo(nil))
+	}
+	p := inDNS(string(payload) + string(payload))
+	check(t, p)
+	if p.Protocol() != "DNS" || p.DNS.Message.Len() != len(payload)-2 {
+		t.Errorf("two messages: %s, the first of %d bytes", p.Protocol(), p.DNS.Message.Len())
 	}
 }
 

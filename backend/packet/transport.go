@@ -128,10 +128,7 @@ func (p *Parsed) decodeStream() {
 		return
 	}
 	if p.SrcPort == portDNS || p.DstPort == portDNS {
-		// RFC 1035 §4.2.2: a length precedes each message.
-		if p.Payload.Len() > 2 {
-			p.decodeDNS(p.Payload.Start+2, p.Payload.End)
-		}
+		p.decodeDNSOverTCP()
 		return
 	}
 	if p.decodeTLS() {

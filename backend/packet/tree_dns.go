@@ -26,6 +26,7 @@ func (t *tree) dns() {
 		start -= 2
 	}
 	t.add(name, "Domain Name System: "+string(p.dnsInfo(nil)), start, d.Message.End, f)
+	t.data(d.Message.End, p.Payload.End)
 }
 
 func (f *fields) dnsFlags(d *DNSFields, off int) []Field {
