@@ -53,12 +53,12 @@ export class Machine {
   }
 
   can(action: MachineAction): boolean {
-    if (this.busy) return action === 'kill' && this.state === 'stopping';
-    if (action === 'start') return this.state === 'stopped' || this.state === 'failed';
-    if (action === 'kill') return this.state !== 'stopped' && this.state !== 'failed' && this.state !== '';
-    return action === 'restart'
-      ? this.state === 'running'
-      : this.state === 'running' || this.state === 'starting';
+    // Start lasts until Docker answers and Stop until all is down, so the state decides, not what is under way.
+    const down = this.state === 'stopped' || this.state === 'failed';
+    if (action === 'start') return down && this.busy === null;
+    if (down || this.state === '' || this.busy === action) return false;
+    if (action === 'kill') return true;
+    return this.state !== 'stopping' && (action === 'stop' || this.state === 'running');
   }
 
   async do(action: MachineAction): Promise<void> {

@@ -1,7 +1,8 @@
 /** A small network that talks: flows, packets and their frames, made up but consistent. */
 import type { CaptureStatus, Detail, Flow, FlowChanges, Page, Query, Row } from '../shapes.gen';
 import { dataLayer, frameBytes, frameLayers, httpLayer, type FrameSpec } from './frames';
-import { compile } from '$lib/traffic/filter';
+import { compile, FilterProblem } from '$lib/traffic/filter';
+import { Problem } from '../problem';
 import { random } from './random';
 
 interface Party {
@@ -411,12 +412,12 @@ export class FakeTraffic {
 function wanted(row: Row, { filter, flow }: Query): boolean {
   if (flow && row.flow !== flow) return false;
   if (!filter) return true;
-  const text =
-    `${row.src}:${row.srcPort} ${row.dst}:${row.dstPort} ${row.srcName} ${row.dstName} ${row.proto} ${row.info}`.toLowerCase();
-  return filter
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+  const like = { ...row, id: row.flow, app: row.proto, detail: row.info };
+  try {
+    return compile(filter)(like as unknown as Flow);
+  } catch (thrown) {
+    throw thrown instanceof FilterProblem ? new Problem('invalid', thrown.message, thrown.hint) : thrown;
+  }
 }
 
 function iso(at: number): string {
