@@ -14,4 +14,4 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-func main() { os.Exit(app.Main(version, frontend.Files())) }
+func main() { os.Exit(app.Main(version, frontend.Files)) }
