@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -140,19 +141,10 @@ func deadline[C net.Conn](c C) C {
 // socketPair returns the two ends of a Unix stream, as QEMU's link is one.
 func socketPair(t testing.TB) (net.Conn, net.Conn) {
 	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var conns [2]net.Conn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "link")
-		if conns[i], err = net.FileConn(f); err != nil {
-			t.Fatal(err)
-		}
-		f.Close()
-	}
-	return conns[0], conns[1]
+	l := must(net.Listen("unix", filepath.Join(t.TempDir(), "link")))
+	defer l.Close()
+	a := must(net.Dial("unix", l.Addr().String()))
+	return a, must(l.Accept())
 }
 
 // must ends the test binary on an error in what every test relies on; the
