@@ -97,8 +97,8 @@ const maxConsoleLine = 4 << 10
 // the first one, and the kernel's panic.
 type lineWatch struct {
 	line     []byte
-	spoke    func() // called once, at the end of the first line that is not blank
-	panicked func(line string)
+	spoke    func()           // called once, at the end of the first line that is not blank
+	panicked func(why string) // called once, with the panic's text
 	said     bool
 	dead     bool
 }
@@ -133,9 +133,9 @@ func (w *lineWatch) endLine() {
 		w.said = true
 		w.spoke()
 	}
-	if i := bytes.Index(line, panicMark); i >= 0 && !w.dead {
+	if _, why, found := bytes.Cut(line, panicMark); found && !w.dead {
 		w.dead = true
-		w.panicked(strings.ToValidUTF8(string(line[i:]), "?"))
+		w.panicked(strings.ToValidUTF8(strings.TrimLeft(string(why), ": "), "?"))
 	}
 }
 

@@ -51,8 +51,8 @@ func TestLineWatch(t *testing.T) {
 		"blank lines":       {[]string{"\r\n \r\n\n"}, 0, ""},
 		"half a line":       {[]string{"Linux"}, 0, ""},
 		"a line in bytes":   {strings.Split("Linux\r\n", ""), 1, ""},
-		"a panic in pieces": {[]string{"[ 1.0] Kernel panic - not ", "syncing: x\r\nKernel panic - not syncing: y\n"}, 1, "Kernel panic - not syncing: x"},
-		"no text":           {[]string{"Kernel panic - not syncing: \xff\n"}, 1, "Kernel panic - not syncing: ?"},
+		"a panic in pieces": {[]string{"[ 1.0] Kernel panic - not ", "syncing: x\r\nKernel panic - not syncing: y\n"}, 1, "x"},
+		"no text":           {[]string{"Kernel panic - not syncing: \xff\n"}, 1, "?"},
 		"an endless line":   {[]string{strings.Repeat("x", 10*maxConsoleLine) + "Kernel panic - not syncing\n"}, 1, ""},
 	} {
 		spoke, panics, w := watched(c.parts...)

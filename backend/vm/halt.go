@@ -33,10 +33,10 @@ func (a *launch) halt(how halt) {
 	}
 	polite, hurry := context.WithCancel(a.live)
 	a.hurry = hurry
-	paused := a.paused
+	paused, deaf := a.paused, a.pausedBy != nil
 	a.wg.Go(func() {
 		defer hurry()
-		if how == haltGuest && paused && !a.wake(polite) {
+		if how == haltGuest && paused && (deaf || !a.wake(polite)) {
 			how = haltHypervisor
 		}
 		if !a.haltSteps(polite, how) {
@@ -78,14 +78,10 @@ func (a *launch) gone(ctx context.Context, limit time.Duration, whom string, ask
 	}
 }
 
-// wake lets a paused guest hear its shutdown. One that waits for room on the
-// host's disk cannot be woken.
+// wake lets a machine that was paused by request hear its shutdown.
 func (a *launch) wake(ctx context.Context) bool {
 	p, ok := a.m.(Pauser)
-	a.mu.Lock()
-	waits := a.status.Code == CodeNoSpace
-	a.mu.Unlock()
-	if !ok || waits {
+	if !ok {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.deadlines.Quit)

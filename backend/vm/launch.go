@@ -33,6 +33,7 @@ type launch struct {
 	served   bool
 	halting  halt
 	paused   bool
+	pausedBy *Fault // why, if not by request
 	deadline *time.Timer
 	expire   func()             // what the end of deadline means
 	abort    context.CancelFunc // ends Driver.Start
@@ -88,8 +89,8 @@ func (a *launch) run() *Fault {
 			}
 		case <-a.spoke:
 			a.onFirstLine()
-		case line := <-a.panicked:
-			a.onPanic(line)
+		case why := <-a.panicked:
+			a.onPanic(why)
 		case err := <-a.booted:
 			a.onBooted(err)
 		case n, ok := <-a.notices:
@@ -185,7 +186,7 @@ func (a *launch) readConsole(m Instance) {
 	defer close(a.silence)
 	watch := lineWatch{
 		spoke:    func() { a.spoke <- struct{}{} },
-		panicked: func(line string) { a.panicked <- line },
+		panicked: func(why string) { a.panicked <- why },
 	}
 	buf := make([]byte, 16<<10)
 	for {
@@ -203,6 +204,10 @@ func (a *launch) onFirstLine() {
 		return
 	}
 	a.arm(a.deadlines.Boot, func() {
+		if a.pausedBy != nil {
+			a.fail(haltHypervisor, a.pausedBy)
+			return
+		}
 		a.fail(haltHypervisor, &Fault{
 			Code:    CodeBoot,
 			Message: fmt.Sprintf("The guest was not ready within %v.", a.deadlines.Boot),
@@ -214,13 +219,13 @@ func (a *launch) onFirstLine() {
 	a.wg.Go(func() { a.booted <- a.guest.Boot(ctx, a.m, a.enter) })
 }
 
-func (a *launch) onPanic(line string) {
+func (a *launch) onPanic(why string) {
 	if a.fault != nil || a.asked {
 		return
 	}
 	a.fault = &Fault{
 		Code:    CodePanic,
-		Message: "The guest's kernel stopped with a panic: " + sentence(line),
+		Message: sentence("The guest's kernel panicked: " + why),
 		Hint:    "Start it again. If it comes back, keep the console's text and report it.",
 	}
 	// It should end by itself after its last words.
@@ -251,11 +256,11 @@ func (a *launch) onNotice(n Notice, ok bool) {
 		a.notices = nil
 		return
 	}
-	a.paused = n.Paused
+	a.paused, a.pausedBy = n.Paused, n.Fault
 	if a.halting != haltNot {
 		return
 	}
-	// A paused launch keeps its boot deadline: nobody waits for ever.
+	// A launch that pauses keeps its boot deadline: nobody waits for ever.
 	a.update(func(st *Status) {
 		st.Code, st.Reason, st.Hint, st.Detail = "", "", "", ""
 		switch {
@@ -285,8 +290,8 @@ func (a *launch) onDone() *Fault {
 	case <-time.After(a.deadlines.Kill):
 	}
 	select {
-	case line := <-a.panicked:
-		a.onPanic(line)
+	case why := <-a.panicked:
+		a.onPanic(why)
 	default:
 	}
 	// A machine that died by itself explains a failed boot, not the reverse.

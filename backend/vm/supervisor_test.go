@@ -521,6 +521,25 @@ func TestFullHostDiskPausesAndSaysSo(t *testing.T) {
 	})
 }
 
+func TestFullHostDiskFailsABoot(t *testing.T) {
+	full := &vm.Fault{Code: vm.CodeNoSpace, Message: "The host's disk is full.", Hint: "Free some space."}
+	fake := &vmtest.Fake{Guest: func(m *vmtest.Machine) {
+		m.Print("hello\n")
+		m.Notify(vm.Notice{Paused: true, Fault: full})
+	}}
+	e := &engine{boot: func(ctx context.Context, _ vm.Instance, _ func(string)) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	run(t, fake, e, func(b *bench) {
+		go func() {
+			time.Sleep(time.Minute)
+			b.want(vm.Starting, vm.CodeNoSpace)
+		}()
+		wantFault(b.t, b.start(), vm.CodeNoSpace)
+	})
+}
+
 func TestPauseAndResume(t *testing.T) {
 	run(t, &vmtest.Fake{}, &engine{}, func(b *bench) {
 		wantFault(t, b.Pause(b.t.Context()), vm.CodeState)

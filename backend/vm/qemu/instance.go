@@ -261,7 +261,7 @@ func (m *instance) verdict() error {
 	case "guest-reset":
 		return &vm.Fault{Code: vm.CodeReset, Message: "The guest rebooted itself.", Hint: "Read the console's last lines, and start it again."}
 	case "guest-panic":
-		return &vm.Fault{Code: vm.CodePanic, Message: "The guest's kernel stopped with a panic.", Hint: "Read the console's last lines, and start it again."}
+		return &vm.Fault{Code: vm.CodePanic, Message: "The guest's kernel panicked.", Hint: "Read the console's last lines, and start it again."}
 	case "host-signal":
 		return &vm.Fault{Code: vm.CodeDied, Message: "QEMU was ended by a signal from another process.", Hint: "Start it again.", Detail: m.proc.tail.String()}
 	}

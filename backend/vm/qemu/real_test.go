@@ -1,11 +1,17 @@
 package qemu
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/slipway-desktop/slipway/backend/vm"
 	"github.com/slipway-desktop/slipway/backend/vm/vmtest"
@@ -61,4 +67,95 @@ func TestQEMUConforms(t *testing.T) {
 	vmtest.Run(t, func(t *testing.T) vmtest.Subject {
 		return vmtest.Subject{Driver: New(Options{}), Config: realConfig(t, vm.TCG)}
 	})
+}
+
+// content is an engine that is content with a first line.
+type content struct{}
+
+func (content) Boot(context.Context, vm.Instance, func(string)) error { return nil }
+func (content) Shutdown(context.Context) error                        { return errors.New("there is no agent") }
+
+// supervise runs a supervisor of real machines until the test ends.
+func supervise(t *testing.T) *vm.Supervisor {
+	t.Helper()
+	vmtest.NoLeak(t)
+	s := vm.NewSupervisor(vm.Options{Driver: New(Options{}), Guest: content{}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// becomes waits for a state that is not the given one.
+func becomes(t *testing.T, s *vm.Supervisor, not vm.State) vm.Status {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for st := range s.Watch(ctx) {
+		if st.State != not {
+			return st
+		}
+	}
+	t.Fatalf("still %s", not)
+	return vm.Status{}
+}
+
+func TestRealMachineStartsAndStops(t *testing.T) {
+	c := realConfig(t, vm.TCG)
+	s := supervise(t)
+	if err := s.Start(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	st := s.Status()
+	if st.State != vm.Running || st.PID == 0 || st.CPUs != 1 || st.Accelerator.Name != vm.TCG || st.Accelerator.Warning == "" {
+		t.Errorf("status is %+v", st)
+	}
+	if text, _ := s.Console(); !bytes.Contains(text, []byte("Linux version")) {
+		t.Errorf("console is %q", text)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Status(); st.State != vm.Stopped || st.PID != 0 {
+		t.Errorf("status is %+v", st)
+	}
+}
+
+func TestRealPanic(t *testing.T) {
+	c := realConfig(t, vm.TCG)
+	c.Initrd = "" // so there is no root
+	s := supervise(t)
+	if err := s.Start(t.Context(), c); err != nil {
+		wantCode(t, err, vm.CodePanic) // it was quicker than Boot
+	}
+	st := becomes(t, s, vm.Running)
+	if st.State != vm.Failed || st.Code != vm.CodePanic || !strings.Contains(st.Detail, "Kernel panic") {
+		t.Errorf("status is %+v", st)
+	}
+}
+
+func TestRealQEMUIsKilled(t *testing.T) {
+	s := supervise(t)
+	if err := s.Start(t.Context(), realConfig(t, vm.TCG)); err != nil {
+		t.Fatal(err)
+	}
+	qemu, err := os.FindProcess(s.Status().PID)
+	if err == nil {
+		err = qemu.Kill()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := becomes(t, s, vm.Running); st.State != vm.Failed || st.Code != vm.CodeDied || st.Hint == "" {
+		t.Errorf("status is %+v", st)
+	}
+	if err := s.Restart(t.Context()); err != nil {
+		t.Errorf("after that: %v", err)
+	}
 }
