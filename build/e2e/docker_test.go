@@ -170,7 +170,7 @@ func testTaken(s *session, _ int) {
 	if d := time.Since(began); d > 20*time.Second {
 		s.t.Errorf("the refusal took %v", d)
 	}
-	out = s.refuse(s.slipway(), "ports", "add", fmt.Sprintf("tcp 127.0.0.1:%d web:80", taken))
+	out = s.refuse(s.slipway(), "ports", "add", fmt.Sprintf("127.0.0.1:%d", taken), "web:80")
 	if !strings.Contains(out, want) {
 		s.t.Errorf("ports add does not name %s:\n%s", want, out)
 	}
@@ -360,7 +360,7 @@ func get(t *testing.T, port int) string {
 	t.Helper()
 	client := http.Client{Timeout: 10 * time.Second}
 	var last error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		response, err := client.Get(fmt.Sprintf("http://localhost:%d/", port))
 		if last = err; err != nil {
 			continue // httpd in the container has not bound its port yet
