@@ -19,7 +19,7 @@ import (
 const (
 	portName   = "org.slipway.agent"
 	vsockPort  = 1024
-	hostPoll   = 20 * time.Millisecond
+	hostPoll   = 100 * time.Millisecond
 	vsockGroup = "vsock"
 )
 

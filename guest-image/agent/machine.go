@@ -116,6 +116,7 @@ func (m *machine) run(parent context.Context) {
 		m.serve(channelCtx)
 	})
 	m.moduleGroup("boot")
+	m.problem(isolateNetworks())
 	m.phase("modules")
 
 	var parts sync.WaitGroup

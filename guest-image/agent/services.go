@@ -161,6 +161,7 @@ func dockerdArgs(extra []string) []string {
 		// The host's network stack routes every container's address, and names its
 		// flows by it.
 		"--ip-masq=false",
+		"--iptables=false", "--ip6tables=false", // see isolation.go
 		"--default-network-opt=bridge=com.docker.network.bridge.enable_ip_masquerade=false",
 	}, extra...)
 }
@@ -183,24 +184,27 @@ func (m *machine) watchDocker(ctx context.Context, starts <-chan struct{}) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 		if first {
 			m.phase("docker")
 		}
-		first = false
 		m.update(func(f *guest.Facts) {
 			f.Docker = guest.DockerReady
 			if strings.HasPrefix(f.Problem, "Docker Engine ended") {
 				f.Problem = ""
 			}
 		})
+		if first {
+			m.moduleGroup("late")
+		}
+		first = false
 	}
 }
 
 // ping asks once. dockerd takes connections before it answers them, so this mostly
-// waits inside a single request.
+// waits inside a single request, and the pause between tries hardly matters.
 func ping(ctx context.Context, client *http.Client) bool {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/_ping", nil)
 	if err != nil {

@@ -181,7 +181,7 @@ func openKernel(dir string) (*moduleSet, string, error) {
 func (b *builder) manifest(release string) *manifest {
 	m := &manifest{
 		Format: 1, Arch: b.arch.name, ID: b.inputs[:12], Inputs: b.inputs, Epoch: b.epoch,
-		KernelArgs: kernelArgs(b.arch), Packages: b.debs, Versions: map[string]string{"kernel": release},
+		KernelArgs: kernelArgs(), Packages: b.debs, Versions: map[string]string{"kernel": release},
 	}
 	for _, d := range b.debs {
 		switch d.Package {

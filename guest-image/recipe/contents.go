@@ -85,20 +85,22 @@ func links() map[string]string {
 var rootModules = []string{"virtio_mmio", "virtio_blk", "crc32c_generic", "erofs"}
 
 // moduleGroups are on the root image; PID 1 loads group "boot" always, "share" when a
-// folder is shared, "vsock" when the channel to the host is a virtio socket.
+// folder is shared, "vsock" when the channel to the host is a virtio socket, and "late"
+// once Docker answers.
 var moduleGroups = map[string][]string{
-	"boot": {
-		"crc32c_generic", "ext4", "virtio_net", "overlay", "bridge", "veth",
-		"nf_tables", "nft_compat", "nft_chain_nat", "xt_addrtype", "xt_conntrack", "xt_nat", "xt_tcpudp", "xt_comment",
-	},
+	"boot":  {"crc32c_generic", "ext4", "virtio_net", "overlay", "bridge", "nf_tables"},
 	"share": {"9pnet_virtio", "9p"},
 	"vsock": {"vmw_vsock_virtio_transport"},
+	"late": {
+		"veth", "virtio_balloon", "virtio_rng",
+		"nft_compat", "nft_chain_nat", "xt_nat", "xt_tcpudp", "xt_conntrack", "xt_addrtype", // Docker's DNS in a container's network
+	},
 }
 
 // spareModules are on the root image for modprobe, which the kernel calls when a
 // container, a network driver or a filter rule asks for one of them.
 var spareModules = []string{
-	"virtio_rng", "virtio_balloon", "tun", "loop", "dummy", "macvlan", "ipvlan", "vxlan", "8021q", "br_netfilter",
+	"tun", "loop", "dummy", "macvlan", "ipvlan", "vxlan", "8021q",
 	"xt_MASQUERADE", "xt_mark", "xt_multiport", "xt_set", "xt_REDIRECT", "xt_LOG", "xt_limit", "xt_u32",
 	"xt_bpf", "xt_ipvs", "xt_connmark", "xt_state", "xt_statistic", "xt_string", "xt_time", "xt_TCPMSS", "xt_cgroup",
 	"xt_owner", "xt_physdev", "xt_policy", "xt_recent", "xt_TPROXY", "xt_socket", "xt_CT", "xt_length", "xt_mac",
@@ -119,7 +121,6 @@ type arch struct {
 	name    string // Debian's and Go's name for it
 	triplet string // directory of shared libraries
 	kernel  string // meta package of the kernel
-	console string // serial port
 	image   string // name of the kernel in the output
 }
 
@@ -128,27 +129,23 @@ func archByName(name string) (arch, error) {
 	case "amd64":
 		// QEMU's microvm enters an ELF kernel through PVH, which is 0.7 s quicker
 		// here than the compressed image.
-		return arch{name, "x86_64-linux-gnu", "linux-image-amd64", "ttyS0", "vmlinux"}, nil
+		return arch{name, "x86_64-linux-gnu", "linux-image-amd64", "vmlinux"}, nil
 	case "arm64":
 		// Both QEMU's virt machine and Apple's Virtualization framework want the
 		// uncompressed image.
-		return arch{name, "aarch64-linux-gnu", "linux-image-arm64", "ttyAMA0", "Image"}, nil
+		return arch{name, "aarch64-linux-gnu", "linux-image-arm64", "Image"}, nil
 	}
 	return arch{}, fmt.Errorf("no image for %q: want amd64 or arm64", name)
 }
 
 // kernelArgs are options that the image wants on its kernel's command line whatever
 // the virtual machine; the manifest repeats them for who starts the machine.
-func kernelArgs(a arch) []string {
+func kernelArgs() []string {
 	return []string{
-		"console=" + a.console,
-		"panic=-1",   // end at once: the host keeps the console and says what happened
 		"quiet",      // each line costs milliseconds on an emulated serial port
 		"apparmor=0", // no profiles in the image
 		"cryptomgr.notests",
 		"rcupdate.rcu_expedited=1", // network devices and mounts come and go quickly
 		"random.trust_cpu=on",
-		"mitigations=off", // one tenant; the host has its own
-		"nokaslr",
 	}
 }

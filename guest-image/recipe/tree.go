@@ -195,6 +195,7 @@ func certificates(unpacked string) (string, error) {
 var etcFiles = map[string]string{
 	"passwd":        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
 	"group":         "root:x:0:\ndocker:x:999:\nnogroup:x:65534:\n",
+	"os-release":    "NAME=Slipway\nID=debian\nVERSION_ID=13\nPRETTY_NAME=\"Slipway (Debian 13)\"\n",
 	"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 	// Plugins left out are those that Docker does not use; each costs time at start.
 	"containerd/config.toml": `version = 2
