@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -88,14 +89,12 @@ func TestRealCLIEvents(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	<-f.heard
 	f.events <- `{"Type":"container","Action":"start"}` + "\n"
-	b := make([]byte, 6)
-	if _, err := out.Read(b); string(b) != "start\n" || err != nil {
-		t.Fatalf("%q %v", b, err)
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "start\n" || err != nil {
+		t.Fatalf("%q %v", line, err)
 	}
-	cmd.Process.Kill()
-	_ = cmd.Wait()
 }
 
 func TestRealCLIWithoutMachine(t *testing.T) {

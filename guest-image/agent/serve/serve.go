@@ -60,6 +60,7 @@ type server struct {
 	ports     *book
 	host      chan bool // the host came or went
 	awayAfter time.Duration
+	timeSlack time.Duration
 
 	mu   sync.Mutex
 	news chan struct{} // closed and replaced when facts change
@@ -78,7 +79,7 @@ func newServer(cfg Config) *server {
 	if cfg.ProxySocket == "" {
 		cfg.ProxySocket = DefaultProxySocket
 	}
-	s := &server{Config: cfg, host: make(chan bool), awayAfter: awayAfter, news: make(chan struct{})}
+	s := &server{Config: cfg, host: make(chan bool), awayAfter: awayAfter, timeSlack: timeSlack, news: make(chan struct{})}
 	s.ports = newBook(cfg.Log, s.announce)
 	return s
 }

@@ -109,6 +109,7 @@ func boot(t *testing.T) *machine {
 		HostAway:     func() { m.away <- struct{}{} },
 	})
 	m.server.awayAfter = 50 * time.Millisecond
+	m.server.timeSlack = time.Minute // what a message may take here
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.server.run(ctx) }()

@@ -115,7 +115,7 @@ func (s *server) serveTime(_ context.Context, st *channel.Stream) error {
 		return err
 	}
 	var err error
-	if off := time.Until(m.Time); off.Abs() > timeSlack {
+	if off := time.Until(m.Time); off.Abs() > s.timeSlack {
 		err = s.SetTime(m.Time)
 		s.Log.Debug("clock set", "off", off, "error", err)
 	}
