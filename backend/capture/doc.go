@@ -19,6 +19,9 @@
 // Lists, filters and details are made from the frames when they are asked for:
 // what is not looked at costs 32 bytes a frame beyond its bytes.
 //
+// A live export (Follow) filters each packet as it comes, by the names known at
+// that moment; a container that the engine learns of a moment later is missed.
+//
 // Nothing is redacted: the ring and its exports hold what was sent, passwords
 // and cookies included. Whoever hands a capture on must know that.
 //

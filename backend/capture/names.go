@@ -11,7 +11,7 @@ const (
 	maxLearned  = 8192  // addresses named by DNS answers
 	maxRemember = 4096  // addresses that Names once knew
 	maxPast     = 16384 // flows whose names outlive them
-	maxDetail   = 255   // bytes of a server name, host or question kept for a flow
+	maxDetail   = 255   // bytes of a server name, host or question that is kept
 
 	// nameGrace is how long after its last packet a flow may still get a name.
 	nameGrace = 10 * time.Second
@@ -98,6 +98,9 @@ func (n *names) learn(p *packet.Parsed, dir Direction) {
 		return
 	}
 	n.buf = p.AppendQName(n.buf[:0])
+	if len(n.buf) > maxDetail {
+		return // escapes have made it longer than any host's name
+	}
 	for it := p.DNSRecords(); it.Next() && it.Index() < int(p.DNS.Answers); {
 		a := it.Record().Addr
 		if !a.IsValid() || n.dns.m[a] == string(n.buf) {

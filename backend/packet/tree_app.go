@@ -18,7 +18,7 @@ func (t *tree) tls() {
 		}
 		n := int(be16(p.Frame[off+3:]))
 		last := min(off+tlsRecordLen+n, end)
-		s := f.sub()
+		s := t.fields(last)
 		s.num("tls.record.content_type", "Content type", off, 1, recordName(p.Frame[off]))
 		s.hex("tls.record.version", "Version", off+1, 2, tlsVersionName(be16(p.Frame[off+1:])))
 		s.num("tls.record.length", "Length", off+3, 2, "")
@@ -41,7 +41,9 @@ func (f *fields) tlsHandshake(p *Parsed, off int) {
 	f.num("tls.handshake.type", "Handshake type", off, 1, handshakeName(p.TLS.Handshake))
 	f.num("tls.handshake.length", "Handshake length", off+1, 3, "")
 	if p.TLS.Handshake == handshakeClientHello {
-		f.clientHello(p)
+		hello := fields{b: p.Frame[:p.TLS.hello.End]}
+		hello.clientHello(p)
+		f.list = append(f.list, hello.list...)
 	}
 }
 
