@@ -243,7 +243,7 @@ func TestFollow(t *testing.T) {
 // TestSlowFollower: one that reads nothing while the ring turns holds nobody
 // up, and learns what it lost.
 func TestSlowFollower(t *testing.T) {
-	const total = 20_000
+	const total = 6_000
 	c := newClock()
 	x := c.capture(Options{MaxBytes: MinMaxBytes})
 	f := follow(t, x, "")

@@ -289,7 +289,7 @@ func FuzzFrame(f *testing.F) {
 			dir = ToGuest
 		}
 		c := newClock()
-		x := c.capture(Options{MaxFlows: 2})
+		x := c.capture(Options{MaxBytes: MinMaxBytes, MaxFlows: 2})
 		x.Frame(c.now(), dir, frame)
 		c.feed(x, out(syn, 1, 0, ""))
 		x.Frame(c.now(), 1-dir, frame)
