@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/engine"
 )
 
 func (c *cli) down() *cobra.Command {
@@ -27,7 +28,10 @@ If nothing runs there is nothing to do, which is no failure.`,
 				return err
 			}
 			defer client.Close()
-			return quit(cmd.Context(), client)
+			if err := quit(cmd.Context(), client); err != nil {
+				return err
+			}
+			return engine.AwaitEnd(cmd.Context(), c.home)
 		},
 	}
 }

@@ -24,11 +24,16 @@ func (c *cli) ports() *cobra.Command {
 		t := newTable(c.out, "ID", "PROTO", "HOST", "TARGET", "ORIGIN", "STATE", "IN", "OUT")
 		for _, p := range ports {
 			t.row(p.ID, p.Proto, net.JoinHostPort(p.HostIP, strconv.Itoa(p.HostPort)), targetOf(p), p.Origin, p.State, size(p.BytesIn), size(p.BytesOut))
+		}
+		if err := t.flush(); err != nil {
+			return err
+		}
+		for _, p := range ports {
 			if p.Message != "" {
-				defer fmt.Fprintf(c.err, "%s: %s\n  %s\n", p.ID, p.Message, p.Hint)
+				c.printWarning(control.Warning{Title: p.ID, Text: p.Message, Hint: p.Hint})
 			}
 		}
-		return t.flush()
+		return nil
 	})
 	ls := &cobra.Command{Use: "ls", Short: "List published ports and forwards", Args: cobra.NoArgs, RunE: list}
 	add := &cobra.Command{

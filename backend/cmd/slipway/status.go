@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,14 +89,14 @@ func (c *cli) printStatus(st control.Status) error {
 		fmt.Fprintf(w, "%s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
 	m := st.Machine
-	line("machine", "%s", strings.Join(notEmpty(m.State, inBrackets(m.Driver, m.Accelerator.Name), since(m)), " "))
+	line("machine", "%s", strings.Join(notEmpty(m.State, brackets(m.Driver, m.Accelerator.Name), since(m)), " "))
 	if m.Reason != "" {
 		line("", "%s", m.Reason)
 	}
 	if m.Hint != "" {
 		line("", "%s", m.Hint)
 	}
-	line("size", "%d processors, %s memory, %s disk", m.CPUs, size(uint64(m.MemoryMiB)<<20), size(uint64(m.DiskGiB)<<30))
+	line("size", "%s, %s memory, %s disk", count(m.CPUs, "processor"), size(uint64(m.MemoryMiB)<<20), size(uint64(m.DiskGiB)<<30))
 	if n := len(m.Phases); n > 0 && m.Phases[n-1].EndMS > 0 {
 		var phases []string
 		for _, p := range m.Phases {
@@ -106,13 +107,17 @@ func (c *cli) printStatus(st control.Status) error {
 	if m.Retries > 0 {
 		line("retries", "%d", m.Retries)
 	}
+	context := ""
+	if st.Docker.Context != "" {
+		context = "(context " + st.Docker.Context + ")"
+	}
 	line("docker", "%s", strings.Join(notEmpty(st.Docker.State, st.Docker.Problem), ": "))
-	line("", "%s", strings.Join(notEmpty(st.Docker.Host, inBrackets("context", st.Docker.Context)), " "))
+	line("", "%s", strings.Join(notEmpty(st.Docker.Host, context), " "))
 	if st.Guest.Address != "" {
 		line("address", "%s", st.Guest.Address)
 	}
-	line("network", "%s in, %s out, %d flows", size(st.Network.BytesIn), size(st.Network.BytesOut), st.Network.Flows)
-	settings := short(st.Settings.Head)
+	line("network", "%s in, %s out, %s", size(st.Network.BytesIn), size(st.Network.BytesOut), count(st.Network.Flows, "flow"))
+	settings := cmp.Or(short(st.Settings.Head), "all at their defaults")
 	if len(st.Settings.Pending) > 0 {
 		settings += "; after a restart of the machine: " + strings.Join(st.Settings.Pending, ", ")
 	}
@@ -153,10 +158,18 @@ func notEmpty(words ...string) []string {
 	return out
 }
 
-// inBrackets joins words that belong to another; "" if the last of them is missing.
-func inBrackets(words ...string) string {
-	if words[len(words)-1] == "" {
+// brackets holds the words that are not "".
+func brackets(words ...string) string {
+	if words = notEmpty(words...); len(words) == 0 {
 		return ""
 	}
-	return "(" + strings.Join(notEmpty(words...), ", ") + ")"
+	return "(" + strings.Join(words, ", ") + ")"
+}
+
+// count is a number of things.
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
