@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slipway-desktop/slipway/backend/control"
 )
@@ -80,6 +82,29 @@ func (h home) open() (*os.File, error) {
 		return nil, fmt.Errorf("write the home's lock: %w", err)
 	}
 	return file, nil
+}
+
+// AwaitEnd returns when no engine has the home any more, or ctx ends. An engine that
+// quits lets go of its home last.
+func AwaitEnd(ctx context.Context, dir string) error {
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		file, err := os.OpenFile(home(dir).lock(), os.O_RDWR, 0)
+		if err != nil {
+			return nil // there was none
+		}
+		err = lockFile(file)
+		file.Close() // drops the lock
+		if !errors.Is(err, errLocked) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-retry.C:
+		}
+	}
 }
 
 // holder names the process that holds the lock, for a message.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/netip"
 	"sync"
@@ -38,7 +39,7 @@ func (t *traffic) CaptureControl(_ context.Context, action control.CaptureAction
 
 func (t *traffic) Packets(_ context.Context, q capture.Query) (capture.Page, error) {
 	page, err := t.capture.Packets(q)
-	return page, invalid(err)
+	return page, trafficError(err)
 }
 
 func (t *traffic) Packet(_ context.Context, n uint64) (capture.Detail, error) {
@@ -54,18 +55,24 @@ func (t *traffic) Packet(_ context.Context, n uint64) (capture.Detail, error) {
 
 func (t *traffic) Pcapng(ctx context.Context, filter string, live bool, w io.Writer) error {
 	if live {
-		return invalid(t.capture.Follow(ctx, w, filter))
+		return trafficError(t.capture.Follow(ctx, w, filter))
 	}
 	_, err := t.capture.WritePcapng(ctx, w, filter)
-	return invalid(err)
+	return trafficError(err)
 }
 
-// invalid marks an error as the caller's.
-func invalid(err error) error {
-	if err == nil {
+// trafficError marks a filter that does not make sense as the caller's error.
+func trafficError(err error) error {
+	var filter *capture.FilterError
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &filter):
+		return &control.Error{Code: control.CodeInvalid, Message: filter.Error(), Hint: filter.Hint, Err: err}
+	case errors.Is(err, capture.ErrTooManyFollowers):
+		return &control.Error{Code: control.CodeUnavailable, Message: err.Error(), Hint: "end one of those that follow", Err: err}
 	}
-	return &control.Error{Code: control.CodeInvalid, Message: err.Error(), Err: err}
+	return controlError(err)
 }
 
 // names tells the recording who an address is. Addresses of containers are their

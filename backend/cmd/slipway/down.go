@@ -28,23 +28,24 @@ If nothing runs there is nothing to do, which is no failure.`,
 				return err
 			}
 			defer client.Close()
-			if err := quit(cmd.Context(), client); err != nil {
-				return err
-			}
-			return engine.AwaitEnd(cmd.Context(), c.home)
+			return c.quit(cmd.Context(), client)
 		},
 	}
 }
 
-// quit ends an engine and waits until it has gone.
-func quit(ctx context.Context, client *control.Client) error {
+// quit ends an engine and waits until it has gone and the home is free.
+func (c *cli) quit(ctx context.Context, client *control.Client) error {
+	home, err := c.home()
+	if err != nil {
+		return err
+	}
 	if err := client.Quit(ctx); err != nil {
 		return err
 	}
 	const patience = time.Minute
 	select {
 	case <-client.Done():
-		return nil
+		return engine.AwaitEnd(ctx, home)
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(patience):

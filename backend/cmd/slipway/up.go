@@ -111,7 +111,7 @@ func (h host) detached(ctx context.Context) error {
 	defer cancel()
 	if client, derr := h.connect(quitting); derr == nil {
 		defer client.Close()
-		if qerr := quit(quitting, client); qerr != nil {
+		if qerr := h.quit(quitting, client); qerr != nil {
 			h.complain(qerr)
 		}
 	}
