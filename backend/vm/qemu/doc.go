@@ -4,7 +4,7 @@
 //
 // The command line comes from Args, a pure function with golden tests for
 // systems that this one is not. Everything QEMU is told at run time goes through
-// QMP, its JSON monitor, by a client of our own that knows seven commands.
+// QMP, its JSON monitor.
 //
 // How a machine's directory is used (all Unix sockets, so the directory must
 // be open to its owner only):

@@ -94,12 +94,6 @@ func (m *instance) Stop(ctx context.Context) error {
 	return err
 }
 
-// PowerDown presses the guest's power button, for guests that listen to it.
-// Slipway's own is asked through its agent.
-func (m *instance) PowerDown(ctx context.Context) error {
-	return m.monitor.execute(ctx, "system_powerdown", nil, nil)
-}
-
 func (m *instance) Kill() error {
 	m.ask()
 	err := m.proc.kill()
