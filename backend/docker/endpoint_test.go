@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRequestsPassUnchanged(t *testing.T) {
@@ -153,6 +154,25 @@ func TestHijack(t *testing.T) {
 				t.Fatalf("%q %v", rest, err)
 			}
 		})
+	}
+}
+
+// A client without input ends its side before it is answered.
+func TestHijackWithoutInput(t *testing.T) {
+	noLeak(t)
+	f := startFake(t)
+	f.tty = true
+	dial := func(ctx context.Context) (net.Conn, error) {
+		c, err := f.dial(ctx)
+		time.Sleep(20 * time.Millisecond) // let the client's end be noticed first
+		return c, err
+	}
+	conn := dialUnix(t, startEndpoint(t, Options{Dial: dial}))
+	io.WriteString(conn, "POST /containers/c1/attach HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n")
+	conn.CloseWrite()
+	b, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 101 ") || !strings.HasSuffix(string(b), "\r\n\r\nbye\n") {
+		t.Fatalf("%q %v", b, err)
 	}
 }
 

@@ -39,15 +39,17 @@ func isRaw(resp *http.Response) bool {
 
 // hijack passes r on over a connection of its own, and the raw stream after it.
 func (e *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
-	up, err := e.opts.Dial(r.Context())
+	// Not r's context: net/http ends it when the client has ended its side, which a
+	// client without input may do at once.
+	ctx, cancel := context.WithCancel(e.life)
+	defer cancel()
+	up, err := e.opts.Dial(ctx)
 	if err != nil {
 		e.unreachable(w, r, err)
 		return
 	}
 	defer up.Close()
-	// Until the connection is hijacked its end ends r's context.
-	stop := context.AfterFunc(r.Context(), func() { _ = up.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = up.Close() })()
 
 	if err := writeRequest(up, r); err != nil {
 		e.unreachable(w, r, err)
@@ -72,9 +74,7 @@ func (e *Endpoint) hijack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	stop()
-	stop = context.AfterFunc(e.life, func() { _ = up.Close(); _ = conn.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	if err := writeHead(conn, resp); err != nil {
 		return
 	}
