@@ -29,7 +29,7 @@ const (
 	batchBegin = 0x10
 	batchEnd   = 0x11
 	nftables   = 10 << 8
-	newTable   = nftables | 0
+	newTable   = nftables
 	newChain   = nftables | 3
 	newRule    = nftables | 6
 

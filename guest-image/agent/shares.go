@@ -57,7 +57,11 @@ func mountShare(s guest.ShareMount) error {
 	if s.ReadOnly {
 		flags |= unix.MS_RDONLY
 	}
-	if err := (mount{s.Tag, s.Path, "9p", flags, share9P}).do(); err != nil {
+	err := mount{s.Tag, s.Path, "9p", flags, share9P}.do()
+	if err != nil { // Apple's hypervisor has virtiofs instead, under the same tag
+		if (mount{s.Tag, s.Path, "virtiofs", flags, ""}).do() == nil {
+			return nil
+		}
 		return fmt.Errorf("share %s: %w", s.Path, err)
 	}
 	return nil

@@ -138,7 +138,7 @@ func (b *builder) build(ctx context.Context, out string) error {
 	if err := b.writeRoot(ctx, m, set, unpacked, work, out); err != nil {
 		return err
 	}
-	for _, name := range []string{b.arch.image, "initrd", "root.erofs"} {
+	for _, name := range []string{kernelFile, "initrd", "root.erofs"} {
 		if err := m.describe(out, name); err != nil {
 			return err
 		}
@@ -180,7 +180,7 @@ func openKernel(dir string) (*moduleSet, string, error) {
 
 func (b *builder) manifest(release string) *manifest {
 	m := &manifest{
-		Format: 1, Arch: b.arch.name, ID: b.inputs[:12], Inputs: b.inputs, Epoch: b.epoch,
+		Format: 1, Arch: b.arch.name, Version: b.inputs[:12], Inputs: b.inputs, Epoch: b.epoch,
 		KernelArgs: kernelArgs(), Packages: b.debs, Versions: map[string]string{"kernel": release},
 	}
 	for _, d := range b.debs {
@@ -206,7 +206,7 @@ func (b *builder) writeKernel(dir, release, out string) error {
 	} else if kernel, err = extractImage(kernel); err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(out, b.arch.image), kernel)
+	return replaceFile(filepath.Join(out, kernelFile), kernel)
 }
 
 // writeInitrd makes the initramfs: the agent as /init, and the modules that it needs
@@ -264,7 +264,7 @@ func (b *builder) writeRoot(ctx context.Context, m *manifest, set *moduleSet, un
 	versions, err := json.Marshal(struct {
 		Image    string            `json:"image"`
 		Versions map[string]string `json:"versions"`
-	}{m.ID, m.Versions})
+	}{m.Version, m.Versions})
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -15,7 +16,7 @@ func neededOf(file string) (libs []string, interp string, err error) {
 	f, err := elf.Open(file)
 	if err != nil {
 		var format *elf.FormatError
-		if errors.As(err, &format) {
+		if errors.As(err, &format) || errors.Is(err, io.EOF) {
 			return nil, "", nil
 		}
 		return nil, "", err

@@ -121,19 +121,14 @@ type arch struct {
 	name    string // Debian's and Go's name for it
 	triplet string // directory of shared libraries
 	kernel  string // meta package of the kernel
-	image   string // name of the kernel in the output
 }
 
 func archByName(name string) (arch, error) {
 	switch name {
 	case "amd64":
-		// QEMU's microvm enters an ELF kernel through PVH, which is 0.7 s quicker
-		// here than the compressed image.
-		return arch{name, "x86_64-linux-gnu", "linux-image-amd64", "vmlinux"}, nil
+		return arch{name, "x86_64-linux-gnu", "linux-image-amd64"}, nil
 	case "arm64":
-		// Both QEMU's virt machine and Apple's Virtualization framework want the
-		// uncompressed image.
-		return arch{name, "aarch64-linux-gnu", "linux-image-arm64", "Image"}, nil
+		return arch{name, "aarch64-linux-gnu", "linux-image-arm64"}, nil
 	}
 	return arch{}, fmt.Errorf("no image for %q: want amd64 or arm64", name)
 }

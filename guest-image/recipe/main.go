@@ -2,7 +2,7 @@
 //
 //	go run ./guest-image/recipe [-arch amd64|arm64] [-out DIR]
 //
-// It writes DIR/ARCH/{vmlinux or Image, initrd, root.erofs, manifest.json}. It needs no
+// It writes DIR/ARCH/{vmlinux, initrd, root.erofs, manifest.json}. It needs no
 // root, only apt, dpkg-deb, mkfs.erofs, xz and zstd. The same inputs (packages, agent,
 // recipe, tools) give the same bytes, and an image whose inputs did not change is not
 // made again. guest-image/README.md says what is inside and why.
@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	fresh, err := upToDate(*out, b.inputs)
 	if err != nil || fresh && !*force {
 		if err == nil {
-			log.Info("image is up to date", "dir", *out, "id", b.inputs[:12])
+			log.Info("image is up to date", "dir", *out, "version", b.inputs[:12])
 		}
 		return err
 	}
@@ -94,7 +94,7 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if err := b.build(ctx, *out); err != nil {
 		return err
 	}
-	log.Info("image built", "dir", *out, "id", b.inputs[:12], "took", time.Since(start).Round(100*time.Millisecond))
+	log.Info("image built", "dir", *out, "version", b.inputs[:12], "took", time.Since(start).Round(100*time.Millisecond))
 	return nil
 }
 

@@ -13,8 +13,8 @@ import (
 type manifest struct {
 	Format int    `json:"format"` // 1
 	Arch   string `json:"arch"`
-	// ID is the start of Inputs; the agent reports it as the version "image".
-	ID string `json:"id"`
+	// Version is the start of Inputs; the agent reports it as the version "image".
+	Version string `json:"version"`
 	// Inputs is the SHA-256 of everything that the image depends on: packages,
 	// agent, recipe, tools. An image with the same inputs is not built again.
 	Inputs string `json:"inputs"`
