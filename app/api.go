@@ -17,13 +17,6 @@ import (
 // tree; what changes arrives by the event EventsTopic. Errors are control.Error.
 type API struct{ s *shell }
 
-// A Snapshot is the present state: the link to the engine and, if it is up, one
-// event for each topic that holds all of it.
-type Snapshot struct {
-	Link   Link            `json:"link"`
-	Events []control.Event `json:"events"`
-}
-
 // Snapshot connects to the engine of the home, starting one if none runs, and
 // begins to send its changes by EventsTopic; they carry on from the snapshot. A
 // page that was loaded again calls it again.
@@ -35,6 +28,13 @@ func (a *API) ReportDefect(text string) {
 		text = text[:maxDefect]
 	}
 	a.s.log.Error("the page has a defect", "text", text)
+}
+
+// Painted records when the page drew something for the first time, in milliseconds
+// of the Unix epoch. It is what a person waits for after opening the app.
+func (a *API) Painted(at float64) {
+	painted := time.UnixMicro(int64(at * 1000))
+	a.s.log.Info("first paint", "afterStart", painted.Sub(processStart()).Round(time.Millisecond))
 }
 
 // maxDefect is how much of a defect's text is kept, in bytes.
@@ -61,8 +61,10 @@ func (a *API) KillMachine() error {
 }
 
 // ContainerAction starts, stops, restarts or removes a container.
-func (a *API) ContainerAction(id string, action control.ContainerAction) error {
-	return a.call(func(ctx context.Context, c *control.Client) error { return c.ContainerAction(ctx, id, action) })
+func (a *API) ContainerAction(id, action string) error {
+	return a.call(func(ctx context.Context, c *control.Client) error {
+		return c.ContainerAction(ctx, id, control.ContainerAction(action))
+	})
 }
 
 // FollowLogs sends the last lines of a container's log and then new ones by
@@ -83,8 +85,10 @@ func (a *API) RemovePort(id string) error {
 }
 
 // CaptureControl pauses, resumes or clears the recording.
-func (a *API) CaptureControl(action control.CaptureAction) error {
-	return a.call(func(ctx context.Context, c *control.Client) error { return c.CaptureControl(ctx, action) })
+func (a *API) CaptureControl(action string) error {
+	return a.call(func(ctx context.Context, c *control.Client) error {
+		return c.CaptureControl(ctx, control.CaptureAction(action))
+	})
 }
 
 // Packets returns a page of the recording.
@@ -100,10 +104,14 @@ func (a *API) Packet(n uint64) (capture.Detail, error) {
 // ExportPcapng asks for a file and writes the recording, or the part that the
 // filter selects, to it. It returns the file's path, "" if the user changed their mind.
 func (a *API) ExportPcapng(filter string) (string, error) {
-	path, err := runtime.SaveFileDialog(a.s.ctx, runtime.SaveDialogOptions{
-		Title:           "Export the recording",
-		DefaultFilename: "slipway-" + time.Now().Format("20060102-150405") + ".pcapng",
-		Filters:         []runtime.FileFilter{{DisplayName: "Packet captures (*.pcapng)", Pattern: "*.pcapng"}},
+	var path string
+	var err error
+	a.s.withWindow(func(w context.Context) {
+		path, err = runtime.SaveFileDialog(w, runtime.SaveDialogOptions{
+			Title:           "Export the recording",
+			DefaultFilename: "slipway-" + time.Now().Format("20060102-150405") + ".pcapng",
+			Filters:         []runtime.FileFilter{{DisplayName: "Packet captures (*.pcapng)", Pattern: "*.pcapng"}},
+		})
 	})
 	if err != nil || path == "" {
 		return "", err
@@ -180,7 +188,7 @@ func (a *API) call(request func(context.Context, *control.Client) error) error {
 	if err != nil {
 		return err
 	}
-	return request(a.s.ctx, client)
+	return request(a.s.life, client)
 }
 
 func ask[T any](a *API, request func(context.Context, *control.Client) (T, error)) (T, error) {
@@ -189,5 +197,5 @@ func ask[T any](a *API, request func(context.Context, *control.Client) (T, error
 		var none T
 		return none, err
 	}
-	return request(a.s.ctx, client)
+	return request(a.s.life, client)
 }

@@ -7,21 +7,56 @@ import (
 	"strings"
 	"time"
 
+	"github.com/slipway-desktop/slipway/backend/capture"
 	"github.com/slipway-desktop/slipway/backend/control"
 )
 
 const (
 	batchInterval = 40 * time.Millisecond // at most 25 batches a second
-	batchSize     = 256                   // events; more are sent at once
+	batchSize     = 256                   // events or lines; more are sent at once
 	maxLogStreams = 8
+	maxLogLine    = 64 << 10        // where a line without an end is cut, in bytes
 	snapshotTime  = 5 * time.Second // an engine that is there answers at once
 )
 
-// snapshot connects if need be and starts the pump from the engine's events to the
-// page anew. The first event of each topic is the snapshot.
+// A Snapshot is the present state: the link to the engine and, if it is up, one
+// event for each topic that holds all of it.
+type Snapshot struct {
+	Link   Link            `json:"link"`
+	Events []control.Event `json:"events"`
+}
+
+// A LogChunk carries lines of a container log that is followed.
+type LogChunk struct {
+	Stream  string   `json:"stream"`
+	Lines   []string `json:"lines"`
+	End     bool     `json:"end,omitempty"`
+	Message string   `json:"message,omitempty"` // why it ended, if that is a failure
+}
+
+// A pump carries the engine's events to the page until it is stopped.
+type pump struct {
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when it sends no more
+}
+
+func (p *pump) stop() {
+	p.cancel()
+	<-p.ended
+}
+
+// snapshot connects if need be and begins to send the engine's events to the page
+// anew. The first event of each topic is the snapshot. What the page followed
+// before has ended: it is a page just loaded, or one that lost its engine.
 func (s *shell) snapshot() (Snapshot, error) {
-	if err := s.attach(s.life); err != nil {
-		s.disconnected(err)
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	if s.pump != nil {
+		s.pump.stop()
+		s.pump = nil
+	}
+	s.stopAllLogs()
+	if err := s.attach(); err != nil {
 		return Snapshot{}, err
 	}
 	client, err := s.client()
@@ -29,26 +64,10 @@ func (s *shell) snapshot() (Snapshot, error) {
 		return Snapshot{}, err
 	}
 	ctx, cancel := context.WithCancel(s.life)
-	s.mu.Lock()
-	if s.stopPump != nil {
-		s.stopPump()
-	}
-	s.stopPump = cancel
-	link := s.link
-	s.mu.Unlock()
-
 	events := make(chan control.Event, batchSize)
 	s.own(func() {
-		defer cancel()
 		defer close(events)
-		err := client.Events(ctx, func(e control.Event) error {
-			select {
-			case events <- e:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
+		err := client.Events(ctx, func(e control.Event) error { return put(ctx, events, e) })
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("the engine's events ended", "err", err)
 		}
@@ -58,8 +77,19 @@ func (s *shell) snapshot() (Snapshot, error) {
 		cancel()
 		return Snapshot{}, err
 	}
-	s.own(func() { s.pump(events) })
-	return Snapshot{Link: link, Events: first}, nil
+	p := &pump{cancel: cancel, ended: make(chan struct{})}
+	if !s.own(func() {
+		defer close(p.ended)
+		defer cancel()
+		inBatches(ctx, events, func(batch []control.Event) { s.emit(EventsTopic, batch) })
+	}) {
+		cancel()
+		return Snapshot{}, context.Canceled
+	}
+	s.pump = p
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Snapshot{Link: s.link, Events: first}, nil
 }
 
 // topics is how many topics an engine begins with.
@@ -89,52 +119,68 @@ func firstEvents(ctx context.Context, events <-chan control.Event) ([]control.Ev
 	return first, nil
 }
 
-// pump sends what arrives within an interval as one Wails event, because each
-// costs a script evaluation in the page.
-func (s *shell) pump(events <-chan control.Event) {
-	var batch []control.Event
-	flush := func() {
-		if len(batch) > 0 {
-			s.emit(EventsTopic, batch)
-			batch = nil
-		}
+// put sends v unless ctx ends first.
+func put[T any](ctx context.Context, c chan<- T, v T) error {
+	select {
+	case c <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer flush()
-	tick := time.NewTicker(batchInterval)
-	defer tick.Stop()
+}
+
+// inBatches sends what arrives within an interval at once, because each sending
+// costs a script evaluation in the page. It returns when in is closed and
+// everything sent, or when ctx ends, after which it sends nothing.
+func inBatches[T any](ctx context.Context, in <-chan T, send func([]T)) {
 	for {
+		var v T
+		var ok bool
 		select {
-		case e, ok := <-events:
-			if !ok {
-				return
+		case v, ok = <-in:
+		case <-ctx.Done():
+		}
+		if !ok {
+			return
+		}
+		batch := []T{v}
+		interval := time.NewTimer(batchInterval)
+		for full := false; ok && !full && len(batch) < batchSize; {
+			select {
+			case v, ok = <-in:
+				if ok {
+					batch = append(batch, v)
+				}
+			case <-interval.C:
+				full = true
 			}
-			if batch = append(batch, e); len(batch) >= batchSize {
-				flush()
-			}
-		case <-tick.C:
-			flush()
+		}
+		interval.Stop()
+		if ctx.Err() == nil {
+			send(batch)
 		}
 	}
 }
 
-// observe keeps what the tray shows.
+// observe gives the tray what it shows.
 func (s *shell) observe(e control.Event) {
 	switch e.Topic {
 	case control.TopicStatus:
-		var status control.Status
-		if err := json.Unmarshal(e.Data, &status); err != nil {
-			s.log.Error("read the status", "err", err)
-			return
-		}
-		s.tray.show(status)
+		observed(s, e, s.tray.show)
 	case control.TopicPorts:
-		var ports []control.Port
-		if err := json.Unmarshal(e.Data, &ports); err != nil {
-			s.log.Error("read the ports", "err", err)
-			return
-		}
-		s.tray.showPorts(ports)
+		observed(s, e, s.tray.showPorts)
+	case control.TopicCapture:
+		observed(s, e, func(c capture.Status) { s.tray.showRecording(c.Recording) })
 	}
+}
+
+func observed[T any](s *shell, e control.Event, fn func(T)) {
+	var v T
+	if err := json.Unmarshal(e.Data, &v); err != nil {
+		s.log.Error("read an event", "topic", e.Topic, "err", err)
+		return
+	}
+	fn(v)
 }
 
 // followLogs sends a container's log to the page.
@@ -144,77 +190,92 @@ func (s *shell) followLogs(stream, id string, tail int) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(s.life)
-	s.mu.Lock()
-	_, twice := s.logs[stream]
-	full := len(s.logs) >= maxLogStreams
-	if !twice && !full {
-		s.logs[stream] = cancel
-	}
-	s.mu.Unlock()
-	if twice || full {
+	if err := s.addLog(stream, cancel); err != nil {
 		cancel()
-		return control.Errorf(control.CodeInvalid, "too many logs are followed at once").WithHint("close one of them")
+		return err
 	}
+	lines := make(chan string, batchSize)
+	var failure error // to be read when lines is closed
 	s.own(func() {
-		defer s.stopLogs(stream)
-		w := &logLines{s: s, stream: stream, ctx: ctx}
-		err := client.ContainerLogs(ctx, id, tail, true, w)
+		defer close(lines)
+		w := &logLines{ctx: ctx, lines: lines}
+		failure = client.ContainerLogs(ctx, id, tail, true, w)
 		w.flush()
-		end := LogChunk{Stream: stream, Lines: []string{}, End: true}
-		if err != nil && ctx.Err() == nil {
-			end.Message = err.Error()
+	})
+	s.own(func() {
+		inBatches(ctx, lines, func(batch []string) { s.emit(LogsTopic, LogChunk{Stream: stream, Lines: batch}) })
+		if ctx.Err() != nil {
+			return // the page has stopped it
 		}
+		end := LogChunk{Stream: stream, Lines: []string{}, End: true}
+		if failure != nil {
+			end.Message = failure.Error()
+		}
+		s.stopLogs(stream)
 		s.emit(LogsTopic, end)
 	})
+	return nil
+}
+
+func (s *shell) addLog(stream string, stop context.CancelFunc) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, twice := s.logs[stream]; twice || len(s.logs) >= maxLogStreams {
+		return control.Errorf(control.CodeInvalid, "too many logs are followed at once").WithHint("close one of them")
+	}
+	s.logs[stream] = stop
 	return nil
 }
 
 func (s *shell) stopLogs(stream string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cancel, ok := s.logs[stream]; ok {
-		cancel()
+	if stop, ok := s.logs[stream]; ok {
+		stop()
 		delete(s.logs, stream)
 	}
 }
 
-// logLines cuts text into lines and sends them to the page.
-type logLines struct {
-	s      *shell
-	stream string
-	ctx    context.Context
-	rest   []byte // the line that has no end yet
+func (s *shell) stopAllLogs() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for stream, stop := range s.logs {
+		stop()
+		delete(s.logs, stream)
+	}
 }
 
-// maxLogLine is where a line without an end is cut, in bytes.
-const maxLogLine = 64 << 10
+// logLines cuts text into lines.
+type logLines struct {
+	ctx   context.Context
+	lines chan<- string
+	rest  []byte // the line that has no end yet
+}
 
 func (w *logLines) Write(p []byte) (int, error) {
-	if err := w.ctx.Err(); err != nil {
-		return 0, err
+	n := len(p)
+	for len(p) > 0 {
+		line, rest, ended := bytes.Cut(p, []byte("\n"))
+		w.rest = append(w.rest, line...)
+		if ended || len(w.rest) >= maxLogLine {
+			if err := w.send(); err != nil {
+				return 0, err
+			}
+		}
+		p = rest
 	}
-	w.rest = append(w.rest, p...)
-	end := bytes.LastIndexByte(w.rest, '\n')
-	if end < 0 && len(w.rest) < maxLogLine {
-		return len(p), nil
-	}
-	if end < 0 {
-		w.flush()
-		return len(p), nil
-	}
-	w.send(w.rest[:end])
-	w.rest = append(w.rest[:0], w.rest[end+1:]...)
-	return len(p), nil
+	return n, nil
 }
 
+// flush sends a last line that has no end.
 func (w *logLines) flush() {
 	if len(w.rest) > 0 {
-		w.send(w.rest)
-		w.rest = w.rest[:0]
+		_ = w.send() // it fails only if nobody listens any more
 	}
 }
 
-func (w *logLines) send(text []byte) {
-	lines := strings.Split(strings.ToValidUTF8(string(text), "\ufffd"), "\n")
-	w.s.emit(LogsTopic, LogChunk{Stream: w.stream, Lines: lines})
+func (w *logLines) send() error {
+	line := strings.ToValidUTF8(string(w.rest), "\ufffd")
+	w.rest = w.rest[:0]
+	return put(w.ctx, w.lines, line)
 }

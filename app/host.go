@@ -2,47 +2,44 @@ package app
 
 import (
 	"context"
-	"sync"
+	"fmt"
 
+	"github.com/slipway-desktop/slipway/backend/control"
 	"github.com/slipway-desktop/slipway/backend/engine"
 )
 
-// A host runs the engine in this process.
+// A host is an engine that runs in this process.
 type host struct {
-	mu     sync.Mutex
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when the engine has ended; err is set before
-	err    error
+	ended  chan struct{}
+	err    error // why it ended; set before ended is closed
 }
 
-// start begins to run an engine unless one runs here already.
-func (h *host) start(s *shell) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.live() {
-		return nil
-	}
+// host runs an engine in this process until shutdown. The one before has ended.
+func (s *shell) host() (*host, error) {
 	image := s.config.image
 	if image == "" {
 		found, err := engine.FindImage()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		image = found
 	}
 	e, err := engine.New(engine.Options{Home: s.config.home, Image: image, Version: s.config.version})
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("make an engine: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	h.cancel, h.ended, h.err = cancel, make(chan struct{}), nil
-	ended := h.ended
-	s.own(func() {
-		defer close(ended)
+	h := &host{cancel: cancel, ended: make(chan struct{})}
+	s.mu.Lock()
+	s.hosted = h
+	s.mu.Unlock()
+	go func() { // owned by stop
+		defer close(h.ended)
 		h.err = e.Run(ctx)
 		cancel()
-	})
-	return nil
+	}()
+	return h, nil
 }
 
 func (h *host) live() bool {
@@ -54,19 +51,16 @@ func (h *host) live() bool {
 	}
 }
 
-func (h *host) running() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.live()
+// failure is why the engine, which has ended, did so.
+func (h *host) failure() error {
+	if h.err != nil {
+		return h.err
+	}
+	return control.Errorf(control.CodeUnavailable, "the engine has stopped")
 }
 
 // stop ends the engine and waits until its machine is down.
 func (h *host) stop() {
-	h.mu.Lock()
-	cancel, ended := h.cancel, h.ended
-	h.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
-	<-ended
+	h.cancel()
+	<-h.ended
 }

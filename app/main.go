@@ -2,14 +2,13 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/wailsapp/wails/v2"
 	"github.com/wailsapp/wails/v2/pkg/options"
@@ -20,6 +19,9 @@ import (
 	"github.com/slipway-desktop/slipway/backend/control"
 	"github.com/slipway-desktop/slipway/backend/engine"
 )
+
+// loaded is when Go's runtime had begun.
+var loaded = time.Now()
 
 // Main runs the app until it is quit and returns the exit code. assets is the
 // built frontend, with index.html at its root.
@@ -82,7 +84,13 @@ func run(c *config, assets fs.FS) error {
 	if c.home, err = filepath.Abs(c.home); err != nil {
 		return fmt.Errorf("find the state directory: %w", err)
 	}
-	s := newShell(c)
+	i, err := claim(c.home)
+	if i == nil || err != nil {
+		return err
+	}
+	s := newShell(c, i)
+	defer i.Close() // if there was no shutdown
+	s.tray.beforeWindow()
 	return wails.Run(&options.App{
 		Title:            "Slipway",
 		Width:            1180,
@@ -97,10 +105,6 @@ func run(c *config, assets fs.FS) error {
 		OnBeforeClose:    s.beforeClose,
 		OnShutdown:       s.shutdown,
 		ErrorFormatter:   formatError,
-		SingleInstanceLock: &options.SingleInstanceLock{
-			UniqueId:               instanceID(c.home),
-			OnSecondInstanceLaunch: func(options.SecondInstanceData) { s.show() },
-		},
 		Linux: &linux.Options{
 			Icon:             windowIcon,
 			ProgramName:      "slipway-desktop",
@@ -108,12 +112,6 @@ func run(c *config, assets fs.FS) error {
 		},
 		Mac: &mac.Options{TitleBar: mac.TitleBarDefault()},
 	})
-}
-
-// instanceID differs by home, so that two engines may have a window each.
-func instanceID(home string) string {
-	sum := sha256.Sum256([]byte(home))
-	return "desktop.slipway." + hex.EncodeToString(sum[:8])
 }
 
 // formatError gives the frontend what a person needs to read. Wails sends the

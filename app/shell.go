@@ -2,228 +2,124 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/wailsapp/wails/v2/pkg/runtime"
 
 	"github.com/slipway-desktop/slipway/backend/control"
-	"github.com/slipway-desktop/slipway/backend/engine"
 )
 
 // Names of the Wails events that the app sends to the page.
 const (
-	EventsTopic = "slipway:events" // []control.Event, in order
-	LinkTopic   = "slipway:link"   // Link
-	LogsTopic   = "slipway:logs"   // LogChunk
+	EventsTopic   = "slipway:events"   // []control.Event, in order
+	LinkTopic     = "slipway:link"     // Link
+	LogsTopic     = "slipway:logs"     // LogChunk
+	NavigateTopic = "slipway:navigate" // the name of a page
 )
-
-// A Link tells the page whether the app reaches an engine. Each engine it reaches
-// begins a new epoch.
-type Link struct {
-	Epoch   int    `json:"epoch"`
-	State   string `json:"state"` // "connecting", "up", "down"
-	Message string `json:"message,omitempty"`
-	Hint    string `json:"hint,omitempty"`
-}
-
-// A LogChunk carries lines of a container log that is followed.
-type LogChunk struct {
-	Stream  string   `json:"stream"`
-	Lines   []string `json:"lines"`
-	End     bool     `json:"end,omitempty"`
-	Message string   `json:"message,omitempty"` // why it ended, if that is a failure
-}
 
 // A shell is the window's life: its connection to the engine, the engine if this
 // process hosts it, the tray. Wails calls its hooks.
 type shell struct {
-	config *config
-	api    *API
-	log    *slog.Logger
-	tray   *tray
-	ctx    context.Context // Wails's, from startup on: the runtime's functions want it
+	config   *config
+	instance *instance
+	api      *API
+	log      *slog.Logger
+	tray     *tray
 
-	life   context.Context // ends at shutdown
-	end    context.CancelFunc
-	owned  sync.WaitGroup // every goroutine of the shell
-	hosted host
+	life  context.Context // ends at shutdown
+	end   context.CancelFunc
+	owned sync.WaitGroup // every goroutine of the shell
 
 	joining sync.Mutex // held while a connection is made
+	loading sync.Mutex // held while the page gets a snapshot
+	pump    *pump      // the engine's events on their way to the page; guarded by loading
 
 	mu       sync.Mutex
+	window   context.Context // what the functions of Wails's runtime want; nil before there is a window
 	conn     *control.Client
+	hosted   *host // the last one
 	link     Link
-	stopPump context.CancelFunc            // of the events to the page
 	logs     map[string]context.CancelFunc // by stream
 	quitting bool
 }
 
-func newShell(c *config) *shell {
+func newShell(c *config, i *instance) *shell {
 	life, end := context.WithCancel(context.Background())
-	s := &shell{config: c, life: life, end: end, link: Link{State: "connecting"}, logs: map[string]context.CancelFunc{}, log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	s := &shell{
+		config: c, instance: i, life: life, end: end,
+		link: Link{State: "connecting"}, logs: map[string]context.CancelFunc{},
+		log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	}
 	s.api = &API{s: s}
 	s.tray = newTray(s)
-	s.hosted.ended = make(chan struct{})
-	close(s.hosted.ended) // nothing is hosted yet
 	return s
 }
 
-func (s *shell) startup(ctx context.Context) {
-	s.ctx = ctx
-	s.tray.start()
-	s.own(func() {
-		if err := s.attach(s.life); err != nil {
-			s.disconnected(err)
-			return
-		}
-		s.autostart()
-	})
-}
-
-// own runs fn in a goroutine that shutdown waits for.
-func (s *shell) own(fn func()) {
-	s.owned.Add(1)
-	go func() {
-		defer s.owned.Done()
-		fn()
-	}()
-}
-
-// autostart starts the machine if the settings say so.
-func (s *shell) autostart() {
-	client, err := s.client()
-	if err != nil {
-		return
-	}
-	settings, err := client.Settings(s.life)
-	if err != nil {
-		s.log.Error("read the settings", "err", err)
-		return
-	}
-	for _, v := range settings {
-		if v.Key == "app/autostart" && v.Value == "true" {
-			if err := client.Start(s.life); err != nil {
-				s.log.Warn("the machine did not start", "err", err) // the page shows why, from the status
-			}
-		}
-	}
-}
-
-// attach connects to the engine of the home; if none runs, this process hosts one.
-func (s *shell) attach(ctx context.Context) error {
-	s.joining.Lock()
-	defer s.joining.Unlock()
-	if _, err := s.client(); err == nil {
-		return nil
-	}
-	client, err := control.Dial(ctx, engine.SocketPath(s.config.home))
-	if err != nil {
-		if err := s.hosted.start(s); err != nil && !errors.Is(err, engine.ErrHomeTaken) {
-			return err
-		}
-		if client, err = s.dial(ctx); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	s.conn = client
-	link := Link{Epoch: s.link.Epoch + 1, State: "up"}
-	s.link = link
-	s.mu.Unlock()
-	s.own(func() { s.watch(client) })
-	s.emit(LinkTopic, link)
-	return nil
-}
-
-// dial waits for an engine that is about to serve.
-func (s *shell) dial(ctx context.Context) (*control.Client, error) {
-	deadline := time.After(10 * time.Second)
-	retry := time.NewTicker(20 * time.Millisecond)
-	defer retry.Stop()
-	for {
-		client, err := control.Dial(ctx, engine.SocketPath(s.config.home))
-		if err == nil {
-			return client, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-s.hosted.ended:
-			if s.hosted.err != nil {
-				return nil, s.hosted.err
-			}
-		case <-deadline:
-			return nil, fmt.Errorf("connect to the engine: %w", err)
-		case <-retry.C:
-			continue
-		}
-		select { // another process may be starting one: keep trying until the deadline
-		case <-deadline:
-			return nil, fmt.Errorf("connect to the engine: %w", err)
-		case <-retry.C:
-		}
-	}
-}
-
-// watch keeps the tray and the last status up to date until the engine goes away.
-func (s *shell) watch(client *control.Client) {
-	err := client.Events(s.life, func(e control.Event) error {
-		s.observe(e)
-		return nil
-	})
-	client.Close()
-	s.mu.Lock()
-	if s.conn == client {
-		s.conn = nil
-	}
-	s.mu.Unlock()
-	if s.life.Err() == nil {
-		s.disconnected(err)
-	}
-}
-
-// disconnected tells tray and page that there is no engine any more, and why.
-func (s *shell) disconnected(err error) {
-	link := Link{State: "down", Message: "The engine has stopped.", Hint: "Start it again to go on."}
-	var e *control.Error
-	if errors.As(err, &e) && e.Code != control.CodeUnavailable {
-		link.Message, link.Hint = e.Message, e.Hint
-	} else if err != nil && e == nil {
-		link.Message = err.Error()
-	}
-	s.mu.Lock()
-	link.Epoch = s.link.Epoch
-	s.link = link
-	s.mu.Unlock()
-	s.tray.disconnected()
-	s.emit(LinkTopic, link)
-}
-
-// client returns the present connection.
-func (s *shell) client() (*control.Client, error) {
+// own runs fn in a goroutine that shutdown waits for. Once shutdown has begun it
+// does not, and returns false.
+func (s *shell) own(fn func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil {
-		return nil, control.Errorf(control.CodeUnavailable, "no engine runs on %s", s.config.home).
-			WithHint("start one with the button, or with `slipway up`")
+	if s.life.Err() != nil {
+		return false
 	}
-	return s.conn, nil
+	s.owned.Go(fn)
+	return true
+}
+
+// startup runs when there is a window, on a goroutine of Wails's.
+func (s *shell) startup(window context.Context) {
+	s.mu.Lock()
+	s.window = window
+	s.mu.Unlock()
+	s.tray.startup()
+	s.own(func() { s.instance.serve(s.show) })
+	s.own(s.awaitSignal)
+	s.own(func() { _ = s.attach() }) // the page shows why not, from the link
+}
+
+// awaitSignal quits as the menu does when the session or a terminal ends the app.
+// A second signal ends it at once.
+func (s *shell) awaitSignal() {
+	ctx, stop := signal.NotifyContext(s.life, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	<-ctx.Done()
+	if s.life.Err() == nil {
+		s.quit()
+	}
+}
+
+// withWindow calls fn with what the functions of Wails's runtime want, if there is
+// a window yet.
+func (s *shell) withWindow(fn func(window context.Context)) {
+	s.mu.Lock()
+	window := s.window
+	s.mu.Unlock()
+	if window != nil && s.life.Err() == nil {
+		fn(window)
+	}
 }
 
 func (s *shell) emit(topic string, data any) {
-	if s.ctx != nil && s.life.Err() == nil {
-		runtime.EventsEmit(s.ctx, topic, data)
-	}
+	s.withWindow(func(w context.Context) { runtime.EventsEmit(w, topic, data) })
 }
 
 func (s *shell) show() {
-	runtime.WindowUnminimise(s.ctx)
-	runtime.WindowShow(s.ctx)
+	s.withWindow(func(w context.Context) {
+		runtime.WindowUnminimise(w)
+		runtime.WindowShow(w)
+	})
+}
+
+// navigate shows a page.
+func (s *shell) navigate(page string) {
+	s.show()
+	s.emit(NavigateTopic, page)
 }
 
 // beforeClose keeps the machine running behind the tray, if there is one and the
@@ -235,7 +131,7 @@ func (s *shell) beforeClose(context.Context) bool {
 	if quitting || !s.tray.visible() || !s.keepRunning() {
 		return false
 	}
-	hideWindow(s.ctx)
+	s.withWindow(hideWindow)
 	return true
 }
 
@@ -262,14 +158,20 @@ func (s *shell) quit() {
 	s.mu.Lock()
 	s.quitting = true
 	s.mu.Unlock()
-	runtime.Quit(s.ctx)
+	s.withWindow(runtime.Quit)
 }
 
 // shutdown runs after the window is gone. It stops the machine cleanly if this
 // process hosts the engine, and returns when all the shell started has ended.
 func (s *shell) shutdown(context.Context) {
-	s.tray.stop()
+	s.instance.Close() // from here on a second start opens a window of its own
+	s.mu.Lock()
 	s.end()
-	s.hosted.stop()
+	hosted := s.hosted
+	s.mu.Unlock()
 	s.owned.Wait()
+	if hosted != nil {
+		hosted.stop()
+	}
+	s.tray.stop()
 }

@@ -30,32 +30,51 @@ func icon(name string) []byte {
 const trayPorts = 8
 
 // A tray is the icon with its menu. All its methods may be called at any time; on
-// a desktop without a place for icons they do nothing that shows.
+// a desktop without a place for icons they do nothing that shows. How it begins
+// and ends differs by system: see tray_linux.go and its kin.
 type tray struct {
-	s   *shell
-	end func()
+	s *shell
 
 	mu     sync.Mutex
-	ready  bool
-	state  *systray.MenuItem
-	toggle *systray.MenuItem
-	ports  [trayPorts]*systray.MenuItem
-	urls   [trayPorts]string
-	action func(context.Context, *control.Client) error // what toggle does now
-	icon   string
+	end    func() // nil where there is no tray
+	ready  bool   // the menu is there
+	wanted face
+	drawn  face
+
+	state, toggle, recording *systray.MenuItem
+	ports                    [trayPorts]*systray.MenuItem
 }
 
-func newTray(s *shell) *tray { return &tray{s: s} }
+// A face is what a tray shows. Each difference costs messages to the desktop, so
+// only differences are drawn.
+type face struct {
+	icon, line string
+	start      bool // the menu offers to start the machine, not to stop it
+	steerable  bool
+	recording  bool
+	ports      [trayPorts]portLine
+}
 
-func (t *tray) start() {
-	begin, end := systray.RunWithExternalLoop(t.build, nil)
+// A portLine is a published port in the menu; the zero value is none.
+type portLine struct{ title, address string }
+
+func newTray(s *shell) *tray {
+	return &tray{s: s, wanted: face{icon: "stopped", line: "Slipway: connecting", start: true}}
+}
+
+// begun keeps how to end the tray.
+func (t *tray) begun(end func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.end = end
-	begin()
 }
 
 func (t *tray) stop() {
-	if t.end != nil {
-		t.end()
+	t.mu.Lock()
+	end := t.end
+	t.mu.Unlock()
+	if end != nil {
+		end()
 	}
 }
 
@@ -64,29 +83,33 @@ func (t *tray) build() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	systray.SetTitle("Slipway")
-	systray.SetTooltip("Slipway")
-	t.setIcon("stopped")
-	t.state = systray.AddMenuItem("Slipway: connecting", "The machine's state")
+	t.state = systray.AddMenuItem("Slipway", "The machine's state")
 	t.state.Disable()
 	systray.AddSeparator()
-	open := systray.AddMenuItem("Open Slipway", "Show the window")
-	t.toggle = systray.AddMenuItem("Start", "Start or stop the machine")
+	t.item("Open Slipway", "Show the window", t.s.show)
+	t.toggle = t.item("Stop", "Start or stop the machine", t.toggleMachine)
 	t.toggle.Disable()
 	systray.AddSeparator()
 	for i := range t.ports {
-		t.ports[i] = systray.AddMenuItem("", "Copy the address")
+		t.ports[i] = t.item("", "Copy the address", func() { t.copyPort(i) })
 		t.ports[i].Hide()
-		t.serve(t.ports[i], func() { t.copyPort(i) })
 	}
 	systray.AddSeparator()
-	quit := systray.AddMenuItem("Quit Slipway", "Stop the machine and quit")
-	t.serve(open, t.s.show)
-	t.serve(t.toggle, t.toggleMachine)
-	t.serve(quit, t.s.quit)
+	t.recording = systray.AddMenuItemCheckbox("Record traffic", "Pause or resume the recording", false)
+	t.serve(t.recording, t.toggleRecording)
+	t.item("Settings", "Show the settings", func() { t.s.navigate("settings") })
+	t.item("Quit Slipway", "Stop the machine and quit", t.s.quit)
 	t.ready = true
+	t.draw()
 }
 
-// serve runs fn at each click on an item until the app ends.
+// item adds a line to the menu that runs fn at each click.
+func (t *tray) item(title, tooltip string, fn func()) *systray.MenuItem {
+	item := systray.AddMenuItem(title, tooltip)
+	t.serve(item, fn)
+	return item
+}
+
 func (t *tray) serve(item *systray.MenuItem, fn func()) {
 	t.s.own(func() {
 		for {
@@ -100,119 +123,162 @@ func (t *tray) serve(item *systray.MenuItem, fn func()) {
 	})
 }
 
-func (t *tray) setIcon(name string) {
-	if t.icon != name {
-		t.icon = name
-		data := icon(name)
+// change draws what fn changes.
+func (t *tray) change(fn func(*face)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fn(&t.wanted)
+	if t.ready {
+		t.draw()
+	}
+}
+
+// draw brings the tray from what it shows to what it should. t.mu is held.
+func (t *tray) draw() {
+	from, to := t.drawn, t.wanted
+	if from.icon != to.icon {
+		data := icon(to.icon)
 		systray.SetTemplateIcon(data, data)
+	}
+	if from.line != to.line {
+		systray.SetTooltip(to.line)
+		t.state.SetTitle(to.line)
+	}
+	if from.start != to.start {
+		t.toggle.SetTitle(map[bool]string{true: "Start", false: "Stop"}[to.start])
+	}
+	if from.steerable != to.steerable {
+		set(to.steerable, t.toggle.Enable, t.toggle.Disable)
+	}
+	if from.recording != to.recording {
+		set(to.recording, t.recording.Check, t.recording.Uncheck)
+	}
+	for i, line := range to.ports {
+		if from.ports[i].title == line.title {
+			continue
+		}
+		t.ports[i].SetTitle(line.title)
+		set(line.title != "", t.ports[i].Show, t.ports[i].Hide)
+	}
+	t.drawn = to
+}
+
+func set(on bool, yes, no func()) {
+	if on {
+		yes()
+	} else {
+		no()
 	}
 }
 
 // show puts the machine's state into icon and menu.
 func (t *tray) show(status control.Status) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.ready {
-		return
-	}
-	line, image, action := trayState(status)
-	t.setIcon(image)
-	systray.SetTooltip(line)
-	t.state.SetTitle(line)
-	t.toggle.SetTitle(action)
-	switch action {
-	case "Start":
-		t.action = func(ctx context.Context, c *control.Client) error { return c.Start(ctx) }
-	default:
-		t.action = func(ctx context.Context, c *control.Client) error { return c.Stop(ctx) }
-	}
-	if status.Machine.State == "stopping" {
-		t.toggle.Disable()
-	} else {
-		t.toggle.Enable()
-	}
+	t.change(func(f *face) {
+		f.icon, f.line, f.start = trayState(status)
+		f.steerable = status.Machine.State != "stopping"
+	})
 }
 
-// trayState says what a status looks like in the tray: the line, the icon's name
-// and what the menu offers.
-func trayState(status control.Status) (line, image, action string) {
+// trayState says what a status looks like in the tray: the icon's name, the line,
+// and whether the menu offers to start the machine.
+func trayState(status control.Status) (image, line string, start bool) {
 	m := status.Machine
 	switch m.State {
 	case "running":
-		return fmt.Sprintf("Slipway: running, Docker is %s", status.Docker.State), "running", "Stop"
+		return "running", "Slipway: running, Docker is " + status.Docker.State, false
 	case "starting":
-		phase := ""
+		line := "Slipway: starting"
 		for _, p := range m.Phases {
 			if p.State == "active" {
-				phase = ": " + p.Name
+				line = "Slipway: starting: " + p.Name
 			}
 		}
-		return "Slipway: starting" + phase, "starting", "Stop"
+		return "starting", line, false
 	case "paused":
-		return "Slipway: paused", "warning", "Stop"
+		return "warning", "Slipway: paused", false
 	case "stopping":
-		return "Slipway: stopping", "starting", "Stop"
+		return "starting", "Slipway: stopping", false
 	case "failed":
-		return "Slipway: " + m.Reason, "warning", "Start"
+		return "warning", "Slipway: " + m.Reason, true
 	default:
-		return "Slipway: stopped", "stopped", "Start"
+		return "stopped", "Slipway: stopped", true
 	}
 }
 
 func (t *tray) disconnected() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.ready {
-		return
-	}
-	t.setIcon("warning")
-	t.state.SetTitle("Slipway: the engine has stopped")
-	t.toggle.Disable()
+	t.change(func(f *face) {
+		*f = face{icon: "warning", line: "Slipway: the engine has stopped", start: f.start}
+	})
 }
+
+func (t *tray) showRecording(on bool) { t.change(func(f *face) { f.recording = on }) }
 
 // showPorts lists the published ports.
 func (t *tray) showPorts(ports []control.Port) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.ready {
-		return
-	}
+	t.change(func(f *face) { f.ports = portLines(ports) })
+}
+
+func portLines(ports []control.Port) (lines [trayPorts]portLine) {
 	n := 0
 	for _, p := range ports {
 		if p.State != "open" || n == trayPorts {
 			continue
 		}
-		t.urls[n] = fmt.Sprintf("%s:%d", p.HostIP, p.HostPort)
-		if p.URL != "" {
-			t.urls[n] = p.URL
+		address := p.URL
+		if address == "" {
+			address = fmt.Sprintf("%s:%d", p.HostIP, p.HostPort)
 		}
-		t.ports[n].SetTitle(fmt.Sprintf("Copy %s (%s)", t.urls[n], p.Target))
-		t.ports[n].Show()
+		lines[n] = portLine{fmt.Sprintf("Copy %s (%s)", address, p.Target), address}
 		n++
 	}
-	for ; n < trayPorts; n++ {
-		t.ports[n].Hide()
-	}
+	return lines
 }
 
 func (t *tray) copyPort(i int) {
 	t.mu.Lock()
-	address := t.urls[i]
+	address := t.wanted.ports[i].address
 	t.mu.Unlock()
-	if err := runtime.ClipboardSetText(t.s.ctx, address); err != nil {
-		t.s.log.Error("copy an address", "err", err)
-	}
+	t.s.withWindow(func(w context.Context) {
+		if err := runtime.ClipboardSetText(w, address); err != nil {
+			t.s.log.Error("copy an address", "err", err)
+		}
+	})
 }
 
 func (t *tray) toggleMachine() {
 	t.mu.Lock()
-	action := t.action
+	start := t.wanted.start
 	t.mu.Unlock()
-	client, err := t.s.client()
-	if err == nil && action != nil {
-		err = action(t.s.life, client)
+	t.ask("steer the machine", func(ctx context.Context, c *control.Client) error {
+		if start {
+			return c.Start(ctx)
+		}
+		return c.Stop(ctx)
+	})
+}
+
+func (t *tray) toggleRecording() {
+	t.mu.Lock()
+	action := control.CaptureResume
+	if t.wanted.recording {
+		action = control.CapturePause
 	}
-	if err != nil {
-		t.s.log.Error("steer the machine from the tray", "err", err) // the window shows it, from the status
-	}
+	t.mu.Unlock()
+	t.ask("steer the recording", func(ctx context.Context, c *control.Client) error {
+		return c.CaptureControl(ctx, action)
+	})
+}
+
+// ask makes a request without holding up the next click: starting takes seconds,
+// and stopping may be the next wish. The window shows what became of it.
+func (t *tray) ask(what string, request func(context.Context, *control.Client) error) {
+	t.s.own(func() {
+		client, err := t.s.client()
+		if err == nil {
+			err = request(t.s.life, client)
+		}
+		if err != nil && t.s.life.Err() == nil {
+			t.s.log.Error(what+" from the tray", "err", err)
+		}
+	})
 }

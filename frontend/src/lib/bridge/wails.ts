@@ -1,52 +1,16 @@
 /**
- * The bridge inside the app. `API` is what the Go struct app.API binds; Wails
- * puts it at window.go.app.API and rejects with what the app's ErrorFormatter
- * made of a Go error: {code, message, hint}.
+ * The bridge inside the app: the generated functions of app.API and the events
+ * that the app emits. A refusal rejects with what the app's ErrorFormatter made
+ * of a Go error: {code, message, hint}.
+ *
+ * The functions' types are generated from the Go side, the window's shapes from
+ * the engine: where the two drift apart, this file does not compile.
  */
-import type { AnyEvent, Bridge, Link, LogChunk, Snapshot } from '.';
+import type { AnyEvent, Bridge, Link, LogChunk } from '.';
 import { problemOf } from './problem';
 import { mend } from './mend';
-import type {
-  CaptureAction,
-  ContainerAction,
-  Detail,
-  Page,
-  Port,
-  PortRequest,
-  Query,
-  Setting,
-  SettingDiff,
-  SettingsChange,
-  SettingsCommit,
-} from './shapes.gen';
-
-/** The methods of app.API. Each may take a context first on the Go side, and returns (value, error). */
-interface API {
-  Snapshot(): Promise<Snapshot>;
-  StartMachine(): Promise<void>;
-  StopMachine(): Promise<void>;
-  RestartMachine(): Promise<void>;
-  KillMachine(): Promise<void>;
-  ContainerAction(id: string, action: ContainerAction): Promise<void>;
-  /** Begins to emit "slipway:logs" with this stream name, which the window chose. */
-  FollowLogs(stream: string, id: string, tail: number): Promise<void>;
-  StopLogs(stream: string): Promise<void>;
-  AddPort(request: PortRequest): Promise<Port>;
-  RemovePort(id: string): Promise<void>;
-  CaptureControl(action: CaptureAction): Promise<void>;
-  Packets(query: Query): Promise<Page>;
-  Packet(n: number): Promise<Detail>;
-  /** Opens a save dialog; returns the path, "" if cancelled. */
-  ExportPcapng(filter: string): Promise<string>;
-  Settings(): Promise<Setting[]>;
-  SetSettings(change: SettingsChange): Promise<SettingsCommit>;
-  SettingsLog(limit: number): Promise<SettingsCommit[]>;
-  SettingsDiff(from: string, to: string): Promise<SettingDiff[]>;
-  RevertSettings(commit: string): Promise<SettingsCommit>;
-  RestoreSettings(commit: string): Promise<SettingsCommit>;
-  ReportDefect(text: string): Promise<void>;
-  Quit(): Promise<void>;
-}
+import type { Detail } from './shapes.gen';
+import * as api from './wailsjs/go/app/API';
 
 /** What the app emits: topic → payload. */
 interface Emitted {
@@ -64,19 +28,33 @@ interface Runtime {
 
 declare global {
   interface Window {
-    go?: { app?: { API?: API } };
+    go?: object;
     runtime?: Runtime;
   }
 }
 
 /** Tells whether the page runs in the app's web view. */
 export function inApp(): boolean {
-  return window.go?.app?.API !== undefined && window.runtime !== undefined;
+  return window.go !== undefined && window.runtime !== undefined;
+}
+
+/**
+ * Tells the app when the page first drew something, on the clock that Go reads
+ * too. The app knows when it was started.
+ */
+function reportFirstPaint(): void {
+  const observer = new PerformanceObserver((list) => {
+    const paint = list.getEntriesByName('first-contentful-paint')[0];
+    if (!paint) return;
+    observer.disconnect();
+    void api.Painted(performance.timeOrigin + paint.startTime);
+  });
+  observer.observe({ type: 'paint', buffered: true });
 }
 
 export function wailsBridge(): Bridge {
-  const api = window.go!.app!.API!;
   const runtime = window.runtime!;
+  reportFirstPaint();
 
   function on<K extends keyof Emitted>(name: K, fn: (data: Emitted[K]) => void): () => void {
     return runtime.EventsOn(name, fn as (data: never) => void);
@@ -111,7 +89,8 @@ export function wailsBridge(): Bridge {
     onNavigate: (fn) => on('slipway:navigate', fn),
     snapshot: async () => {
       const { link, events } = await ask(api.Snapshot());
-      return { link, events: (events ?? []).map(mend.event) };
+      // Wails takes raw JSON for bytes and an enumeration for text.
+      return { link: link as Link, events: ((events ?? []) as unknown as AnyEvent[]).map(mend.event) };
     },
     startMachine: () => ask(api.StartMachine()),
     stopMachine: () => ask(api.StopMachine()),
@@ -123,7 +102,11 @@ export function wailsBridge(): Bridge {
     removePort: (id) => ask(api.RemovePort(id)),
     captureControl: (action) => ask(api.CaptureControl(action)),
     packets: async (query) => mend.shape('Page', await ask(api.Packets(query))),
-    packet: async (n) => mend.shape('Detail', await ask(api.Packet(n))),
+    packet: async (n) => {
+      const { bytes, ...detail } = await ask(api.Packet(n));
+      // Wails takes bytes for numbers; JSON has them as base64.
+      return mend.shape<Detail>('Detail', { ...detail, bytes: bytes as unknown as string });
+    },
     exportPcapng: (filter) => ask(api.ExportPcapng(filter)),
     settings: async () => mend.list('Setting', await ask(api.Settings())),
     setSettings: async (change) => mend.shape('SettingsCommit', await ask(api.SetSettings(change))),
