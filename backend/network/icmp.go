@@ -96,15 +96,15 @@ func (n *Network) ping(key pingKey, to netip.Addr) *ping {
 	return p
 }
 
-// send passes one echo request on. Its time to live goes with it, one less, so
-// that a trace of the route starts beyond the gateway.
+// send passes one echo request on, with its time to live: a trace of the route
+// starts beyond the gateway.
 func (p *ping) send(echo []byte, ttl uint8) {
 	if p.raw {
 		binary.BigEndian.PutUint16(echo[4:], p.id)
 	}
 	header.ICMPv4(echo).SetChecksum(0)
 	header.ICMPv4(echo).SetChecksum(^checksum.Checksum(echo, 0))
-	_ = p.conn.IPv4PacketConn().SetTTL(max(int(ttl)-1, 1))
+	_ = p.conn.IPv4PacketConn().SetTTL(max(int(ttl), 1))
 	var addr net.Addr = &net.UDPAddr{IP: p.to.AsSlice()}
 	if p.raw {
 		addr = &net.IPAddr{IP: p.to.AsSlice()}

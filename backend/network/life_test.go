@@ -29,6 +29,7 @@ func TestConfig(t *testing.T) {
 		"mtu below":           {MTU: 1499},
 		"mtu above":           {MTU: 65521},
 		"publish policy":      {PublishAddress: "everywhere"},
+		"host without addr":   {Hosts: map[string]netip.Addr{"db": {}}},
 		"host name not a DNS": {Hosts: map[string]netip.Addr{"a..b": gatewayIP}},
 	} {
 		if _, err := New(bad); err == nil {
@@ -332,5 +333,26 @@ func TestUDPFlowEndsWhenIdle(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Error("an idle flow was not ended")
+	}
+}
+
+// TestDNSSurvivesComplaints has the guest close its socket before the answer
+// comes, so that the guest's kernel complains about the answer by ICMP.
+func TestDNSSurvivesComplaints(t *testing.T) {
+	r := newRig(t, Config{})
+	query := must(new(dns.Msg).SetQuestion("host.docker.internal.", dns.TypeA).Pack())
+	for port := uint16(40000); port < 40150; port++ { // a port that no socket of the guest has
+		if err := r.g.Send(networktest.UDPFrame(networktest.MAC, gatewayMAC[:], at(guestIP, port), at(gatewayIP, 53), query)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	complaints := func() bool { return len(r.frames.ip(FromGuest, protoICMP)) >= 20 }
+	if !networktest.WaitFor(patience, complaints) {
+		t.Fatalf("the guest complained %d times only", len(r.frames.ip(FromGuest, protoICMP)))
+	}
+	c := deadline(must(r.g.DialUDP(guestIP, at(gatewayIP, 53))))
+	defer c.Close()
+	if m := exchange(t, c, false, new(dns.Msg).SetQuestion("host.docker.internal.", dns.TypeA)); len(m.Answer) != 1 {
+		t.Errorf("answer %s", m)
 	}
 }

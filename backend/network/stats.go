@@ -39,9 +39,9 @@ type Stats struct {
 	ToGuest   Traffic        `json:"toGuest"`
 	Drops     Drops          `json:"drops"`
 	TCPOut    FlowStats      `json:"tcpOut"` // opened by the guest
-	TCPIn     FlowStats      `json:"tcpIn"`  // opened by the host: published ports and DialGuest
+	TCPIn     FlowStats      `json:"tcpIn"`  // to published ports
 	UDPOut    FlowStats      `json:"udpOut"`
-	UDPIn     FlowStats      `json:"udpIn"`
+	UDPIn     FlowStats      `json:"udpIn"` // clients of published ports
 	ICMP      FlowStats      `json:"icmp"`
 	DNS       resolver.Stats `json:"dns"`
 	Leases    []dhcp.Lease   `json:"leases"`

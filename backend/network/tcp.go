@@ -92,12 +92,12 @@ func (n *Network) forwardTCP(r *tcp.ForwarderRequest) {
 	target, ok := n.destination(netip.AddrPortFrom(fromTCPIP(id.LocalAddress), id.LocalPort))
 	if !ok {
 		c.failed.Add(1)
-		n.refuse(r, true)
+		n.finish(r, true)
 		return
 	}
 	if n.tcpFull() {
 		c.limited.Add(1)
-		n.refuse(r, true)
+		n.finish(r, true)
 		return
 	}
 	defer c.open()()
@@ -105,7 +105,7 @@ func (n *Network) forwardTCP(r *tcp.ForwarderRequest) {
 	if err != nil {
 		c.failed.Add(1)
 		reset, code := explain(err)
-		start := n.refuse(r, reset)
+		start := n.finish(r, reset)
 		if code != silent {
 			n.sendUnreachable(code, protoTCP, id, start)
 		}
@@ -113,7 +113,7 @@ func (n *Network) forwardTCP(r *tcp.ForwarderRequest) {
 	}
 	wq := new(waiter.Queue)
 	ep, terr := r.CreateEndpoint(wq)
-	n.refuse(r, false) // the request is done with, either way
+	n.finish(r, false)
 	if terr != nil {
 		c.failed.Add(1)
 		host.Close()
@@ -122,8 +122,9 @@ func (n *Network) forwardTCP(r *tcp.ForwarderRequest) {
 	relay(n.ctx, newGuestConn(wq, ep), host, nil)
 }
 
-// refuse ends a request, with a reset if the guest should know at once.
-func (n *Network) refuse(r *tcp.ForwarderRequest, reset bool) [8]byte {
+// finish ends a request, with a reset if the guest should know at once that it
+// failed. It returns the start of the SYN.
+func (n *Network) finish(r *tcp.ForwarderRequest, reset bool) [8]byte {
 	id := r.ID()
 	r.Complete(reset)
 	return n.forget(id)

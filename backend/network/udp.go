@@ -150,11 +150,11 @@ func (f *udpFlow) watch() (stop func()) {
 	timer = time.AfterFunc(f.idle, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		silent := time.Since(time.Unix(0, f.last.Load()))
-		if silent >= f.idle {
+		quiet := time.Since(time.Unix(0, f.last.Load()))
+		if quiet >= f.idle {
 			f.cancel()
 		} else if timer != nil {
-			timer.Reset(f.idle - silent)
+			timer.Reset(f.idle - quiet)
 		}
 	})
 	return func() {

@@ -47,8 +47,7 @@ type Guest struct {
 	work   sync.WaitGroup
 	leases chan *dhcpv4.DHCPv4
 
-	mu    sync.Mutex // guards writes to conn, and what follows
-	onRaw func(frame []byte)
+	mu sync.Mutex // guards writes to conn
 }
 
 // NewGuest plugs a guest into a link. It has no address until Configure or
@@ -92,14 +91,6 @@ func (g *Guest) Close() {
 	g.Stack.Destroy()
 }
 
-// OnFrame calls f for every frame the guest receives, before the guest's stack
-// has it.
-func (g *Guest) OnFrame(f func(frame []byte)) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.onRaw = f
-}
-
 func (g *Guest) receive() {
 	for {
 		size, err := g.conn.Next()
@@ -109,12 +100,6 @@ func (g *Guest) receive() {
 		v := buffer.NewViewSize(size)
 		if g.conn.Take(v.AsSlice()) != nil {
 			return
-		}
-		g.mu.Lock()
-		f := g.onRaw
-		g.mu.Unlock()
-		if f != nil {
-			f(v.AsSlice())
 		}
 		g.lease(v.AsSlice())
 		pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithView(v)})

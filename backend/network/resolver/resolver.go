@@ -85,7 +85,11 @@ func New(cfg Config) (*Resolver, error) {
 		if !validName(name) {
 			return nil, errors.New("host name " + name + ": give labels of 1 to 63 characters, separated by dots")
 		}
-		if addr := r.names[name]; addr.Is4() {
+		addr := r.names[name]
+		if !addr.IsValid() {
+			return nil, errors.New("host name " + name + ": give its IP address")
+		}
+		if addr.Is4() {
 			if back := reverseName(addr); r.reverse[back] == "" {
 				r.reverse[back] = name
 			}

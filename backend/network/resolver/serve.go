@@ -10,6 +10,11 @@ import (
 const (
 	maxStreams = 64               // TCP connections from guests at once
 	streamIdle = 10 * time.Second // between two questions on one of them
+
+	// maxFailures is how many errors in a row a socket may give before it
+	// counts as broken. A single one may be no more than a guest's complaint
+	// about an earlier answer, and must not end the service.
+	maxFailures = 100
 )
 
 // ServePacket answers the questions that come to a datagram socket until ctx
@@ -22,11 +27,15 @@ func (r *Resolver) ServePacket(ctx context.Context, pc net.PacketConn) error {
 	defer wg.Wait()
 	busy := make(chan struct{}, cap(r.pending))
 	buf := make([]byte, 65535)
-	for {
+	for failures := 0; ; {
 		n, from, err := pc.ReadFrom(buf)
 		if err != nil {
-			return ended(ctx, err)
+			if failures++; ctx.Err() != nil || failures > maxFailures {
+				return ended(ctx, err)
+			}
+			continue
 		}
+		failures = 0
 		select {
 		case busy <- struct{}{}:
 		default: // a flood: those that come in excess hear so at once
@@ -54,11 +63,15 @@ func (r *Resolver) ServeStream(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	busy := make(chan struct{}, maxStreams)
-	for {
+	for failures := 0; ; {
 		c, err := l.Accept()
 		if err != nil {
-			return ended(ctx, err)
+			if failures++; ctx.Err() != nil || failures > maxFailures {
+				return ended(ctx, err)
+			}
+			continue
 		}
+		failures = 0
 		select {
 		case busy <- struct{}{}:
 		default:
