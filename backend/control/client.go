@@ -9,13 +9,16 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/slipway-desktop/slipway/backend/ninep"
 	"github.com/slipway-desktop/slipway/backend/ninep/synth"
 )
 
-// maxDocument bounds what the client takes for one answer.
-const maxDocument = 256 << 20
+const (
+	maxDocument  = 256 << 20        // bytes that the client takes for one answer
+	dialPatience = 10 * time.Second // an engine that is not stuck takes milliseconds
+)
 
 // Client is an engine as seen through its control tree: it implements all of
 // Sources. Its errors are *Error, but for the end of the caller's context. It may
@@ -46,12 +49,19 @@ func Dial(ctx context.Context, socket string) (*Client, error) {
 }
 
 func dialTree(ctx context.Context, socket string) (*ninep.Client, error) {
-	tree, err := ninep.Dial(ctx, "unix", socket)
+	limited, cancel := context.WithTimeout(ctx, dialPatience)
+	defer cancel()
+	tree, err := ninep.Dial(limited, "unix", socket)
 	switch {
 	case err == nil:
 		return tree, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case limited.Err() != nil:
+		return nil, &Error{
+			Code: CodeInternal, Message: "the engine is there but does not answer",
+			Hint: "end its process; its log is engine.log in its home", Err: err,
+		}
 	case errors.Is(err, fs.ErrPermission):
 		return nil, &Error{
 			Code: CodeDenied, Message: "the engine belongs to somebody else",

@@ -130,7 +130,7 @@ type packetsQuestion struct {
 }
 
 func (t *tree) net() *synth.Dir {
-	control := func(a CaptureAction) verb {
+	record := func(a CaptureAction) verb {
 		return plain(string(a), func(ctx context.Context) error { return t.Traffic.CaptureControl(ctx, a) })
 	}
 	return synth.NewDir("/net",
@@ -139,7 +139,7 @@ func (t *tree) net() *synth.Dir {
 		t.ports(),
 		synth.NewDir("/net/capture",
 			newStatus("/net/capture/status", t.Traffic.CaptureStatus),
-			newCtl("/net/capture/ctl", control(CapturePause), control(CaptureResume), control(CaptureClear)),
+			newCtl("/net/capture/ctl", record(CapturePause), record(CaptureResume), record(CaptureClear)),
 			newQuery("/net/capture/query", `{"filter":"dns","tail":true,"limit":100} or {"packet":1}`,
 				func(ctx context.Context, q packetsQuestion) (any, error) {
 					if q.Packet == 0 {

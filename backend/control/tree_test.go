@@ -516,3 +516,37 @@ func TestCancelledStreamsLeaveNothing(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// TestStuckEngine: a socket that takes connections and says nothing.
+func TestStuckEngine(t *testing.T) {
+	l, err := net.Listen("unix", t.TempDir()+"/s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := control.Dial(ctx, l.Addr().String()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("dial: %v", err)
+	}
+}
+
+// FuzzParsePortRequest: what is accepted means the same when it is said again.
+func FuzzParsePortRequest(f *testing.F) {
+	for _, s := range []string{"8080 web:80", "tcp 127.0.0.1:8080 web:80", "udp [::1]:53 1.2.3.4:53", "tcp 0 x", "tcp 65536 x:1", "tcp :1 y:2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := control.ParsePortRequest(strings.Fields(text))
+		if err != nil {
+			return
+		}
+		if p.HostPort < 0 || p.HostPort > 65535 || p.Proto != "tcp" && p.Proto != "udp" {
+			t.Fatalf("accepted %+v", p)
+		}
+		again, err := control.ParsePortRequest([]string{p.Proto, net.JoinHostPort(p.HostIP, fmt.Sprint(p.HostPort)), p.Target})
+		if err != nil || again != p {
+			t.Fatalf("%+v became %+v, %v", p, again, err)
+		}
+	})
+}

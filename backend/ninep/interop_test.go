@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/exec"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -96,6 +97,32 @@ func TestForeignClient(t *testing.T) {
 	}
 	list.Close()
 	d.Close()
+}
+
+// TestDiodTools drives the server with the client programs of diod, where they
+// are installed.
+func TestDiodTools(t *testing.T) {
+	if _, err := exec.LookPath("diodls"); err != nil {
+		t.Skip("needs diodls and diodcat, which Debian has in the package diod:", err)
+	}
+	tree := newMemTree()
+	tree.addFile("f", []byte("hello\n"))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := serveMemOn(t, tree, l, Limits{})
+	for _, test := range []struct {
+		program string
+		args    []string
+		want    string
+	}{{"diodls", nil, "f\n"}, {"diodcat", []string{"f"}, "hello\n"}} {
+		args := append([]string{"-s", address, "-a", "/"}, test.args...)
+		out, err := exec.CommandContext(t.Context(), test.program, args...).CombinedOutput()
+		if err != nil || string(out) != test.want {
+			t.Errorf("%s: %q, %v", test.program, out, err)
+		}
+	}
 }
 
 // BenchmarkRead measures sequential reads of a file in memory.

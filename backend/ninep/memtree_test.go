@@ -280,6 +280,11 @@ func serveMem(t testing.TB, tree *memTree, limits Limits) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveMemOn(t, tree, l, limits)
+}
+
+func serveMemOn(t testing.TB, tree *memTree, l net.Listener, limits Limits) string {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{NewTree: func(net.Conn) (Tree, error) { return tree, nil }, Limits: limits}
 	served := make(chan error, 1)
