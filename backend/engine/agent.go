@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/control"
@@ -32,11 +33,16 @@ func (g *guestSide) Boot(ctx context.Context, m vm.Instance, phase func(string))
 	return b.awaitDocker(ctx, session, phase)
 }
 
-// awaitDocker follows what the guest tells of itself until Docker is ready.
+// awaitDocker follows what the guest tells of itself until Docker is ready, and
+// names the phases of the boot by it: the network until there is an address, the
+// agent until disk and folders are there, then Docker Engine.
 func (b *boot) awaitDocker(ctx context.Context, session *guest.Session, phase func(string)) error {
-	phase(vm.PhaseAgent)
+	phase(vm.PhaseNetwork)
 	for facts := range session.WatchFacts(ctx) {
 		if facts.Address.IsValid() {
+			phase(vm.PhaseAgent)
+		}
+		if facts.Address.IsValid() && slices.ContainsFunc(facts.Phases, func(p guest.Phase) bool { return p.Name == preparedPhase }) {
 			phase(vm.PhaseEngine)
 		}
 		switch facts.Docker {
@@ -56,6 +62,9 @@ func (b *boot) awaitDocker(ctx context.Context, session *guest.Session, phase fu
 	}
 	return errNoAgent
 }
+
+// preparedPhase is the agent's last step before it starts Docker.
+const preparedPhase = "shares"
 
 // Shutdown asks the guest to power off.
 func (g *guestSide) Shutdown(ctx context.Context) error {

@@ -33,10 +33,14 @@ func container(c docker.Container) control.Container {
 		ID: c.ID, Name: c.Name, Image: c.Image, Command: c.Command, State: c.State, Status: c.Status, CreatedAt: c.CreatedAt,
 		Project: c.Compose.Project, Service: c.Compose.Service, Addresses: c.Addresses, Ports: []control.ContainerPort{},
 	}
+	seen := map[control.ContainerPort]bool{} // Docker lists each port twice, for IPv4 and IPv6
 	for _, p := range c.Ports {
-		out.Ports = append(out.Ports, control.ContainerPort{
-			Proto: p.Proto, HostIP: p.HostIP, HostPort: int(p.HostPort), ContainerPort: int(p.ContainerPort),
-		})
+		port := control.ContainerPort{Proto: p.Proto, HostPort: int(p.HostPort), ContainerPort: int(p.ContainerPort)}
+		if !seen[port] {
+			seen[port] = true
+			port.HostIP = p.HostIP
+			out.Ports = append(out.Ports, port)
+		}
 	}
 	return out
 }
@@ -94,6 +98,9 @@ func (b *boot) watchContainers(ctx context.Context) error {
 		b.containers = list
 		b.mu.Unlock()
 		b.e.names.learn(list)
+		// The recording asks for missing names when somebody looks. Look now: a
+		// container may be gone before anybody else does.
+		b.e.capture.Flows()
 		b.settle()
 		b.e.hub.changed(control.TopicContainers, control.TopicPorts, control.TopicFlows)
 	}

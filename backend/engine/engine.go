@@ -23,8 +23,14 @@ import (
 	"github.com/slipway-desktop/slipway/backend/vm/driver"
 )
 
-// stopTime bounds how long an engine that ends waits for its machine.
-const stopTime = 25 * time.Second
+const (
+	// shutdownTime is what the guest has for stopping its containers, each of which
+	// may take Docker's usual ten seconds, and powering off.
+	shutdownTime = 25 * time.Second
+	// stopTime bounds how long an engine that ends waits for its machine, with the
+	// supervisor's sterner measures after shutdownTime.
+	stopTime = shutdownTime + 12*time.Second
+)
 
 // Options say which engine to run.
 type Options struct {
@@ -185,7 +191,8 @@ func (e *Engine) open(ctx context.Context) (closeAll func() error, err error) {
 	e.capture = capture.New(capture.Options{
 		MaxBytes: int64(values.CaptureMemoryMiB) << 20, Snaplen: values.CaptureSnapLen, Names: e.names, Log: e.log,
 	})
-	e.supervisor = vm.NewSupervisor(vm.Options{Driver: e.driver, Guest: (*guestSide)(e), Log: e.log})
+	e.supervisor = vm.NewSupervisor(vm.Options{Driver: e.driver, Guest: (*guestSide)(e), Log: e.log,
+		Deadlines: vm.Deadlines{Shutdown: shutdownTime}})
 	e.docker, err = docker.New(docker.Options{
 		Socket: e.home.docker(), Dial: e.dialDocker, CheckBind: e.checkBind, Log: e.log,
 	})

@@ -68,7 +68,7 @@ func trafficError(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &filter):
-		return &control.Error{Code: control.CodeInvalid, Message: filter.Error(), Hint: filter.Hint, Err: err}
+		return &control.Error{Code: control.CodeInvalid, Message: "filter: " + filter.Msg, Hint: filter.Hint, Err: err}
 	case errors.Is(err, capture.ErrTooManyFollowers):
 		return &control.Error{Code: control.CodeUnavailable, Message: err.Error(), Hint: "end one of those that follow", Err: err}
 	}

@@ -338,6 +338,9 @@ func testCleanStop(s *session, _ int) {
 	if left := s.processes(); len(left) != 0 {
 		s.t.Errorf("processes after down: %v", left)
 	}
+	if log, err := os.ReadFile(filepath.Join(s.home, "engine.log")); err != nil || strings.Contains(string(log), "did not stop in time") {
+		s.t.Errorf("the machine had to be forced down, or the log cannot be read (%v):\n%s", err, log)
+	}
 	entries, err := os.ReadDir(filepath.Join(s.home, "run"))
 	if err != nil {
 		s.t.Fatal(err)
