@@ -1,7 +1,7 @@
 // @ts-check
-/** Builds the window on made-up data and serves it; opens pages in the system's Chromium. */
+/** Serves the window on made-up data, as `vite build --mode fake` made it; opens pages in the system's Chromium. */
 import { chromium } from 'playwright-core';
-import { build, preview } from 'vite';
+import { preview } from 'vite';
 
 const flags = [
   '--no-sandbox',
@@ -19,7 +19,6 @@ export function launch() {
 
 /** @returns {Promise<{ browser: import('playwright-core').Browser, url: (query?: string) => string, close: () => Promise<void> }>} */
 export async function serve() {
-  await build({ mode: 'fake', logLevel: 'warn' });
   const server = await preview({
     mode: 'fake',
     logLevel: 'warn',

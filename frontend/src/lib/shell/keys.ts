@@ -62,5 +62,5 @@ function pass(event: KeyboardEvent): void {
   const list = focusList();
   if (!list) return;
   event.preventDefault();
-  list.dispatchEvent(new KeyboardEvent('keydown', { key: event.key, bubbles: false }));
+  list.dispatchEvent(new KeyboardEvent('keydown', { key: event.key, bubbles: true, cancelable: true }));
 }

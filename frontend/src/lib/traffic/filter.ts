@@ -49,13 +49,18 @@ function word(text: string): Match {
 function field(text: string): Match {
   const [, name = '', value = ''] = /^([a-z]+):(.*)$/i.exec(text) ?? [];
   if (name === '' || value.startsWith('//') || isAddress(text)) return word(text);
+  if (value === '')
+    throw new FilterProblem(`${name}: has no value.`, 'Write it without a space, such as port:80.');
   const low = value.toLowerCase();
   switch (name.toLowerCase()) {
-    case 'port':
-      return (f) =>
-        f.proto !== 'ICMP' && f.proto !== 'ICMPv6' && [f.srcPort, f.dstPort].includes(number(value));
-    case 'flow':
-      return (f) => f.id === number(value);
+    case 'port': {
+      const port = number(value);
+      return (f) => f.proto !== 'ICMP' && f.proto !== 'ICMPv6' && [f.srcPort, f.dstPort].includes(port);
+    }
+    case 'flow': {
+      const id = number(value);
+      return (f) => f.id === id;
+    }
     case 'dir':
       if (low !== 'in' && low !== 'out') {
         throw new FilterProblem(

@@ -1,0 +1,160 @@
+/** What a person does, in a real browser on made-up data. */
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { serve } from './serve.mjs';
+
+let site: Awaited<ReturnType<typeof serve>>;
+let page: Page;
+let defects: string[];
+
+beforeAll(async () => {
+  site = await serve();
+});
+afterAll(() => site.close());
+beforeEach(async () => {
+  defects = [];
+  page = await site.browser.newPage({ viewport: { width: 1280, height: 800 } });
+  page.setDefaultTimeout(8000);
+  page.on('pageerror', (error) => defects.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && defects.push(message.text()));
+});
+afterEach(async () => {
+  await page.close();
+  expect(defects).toEqual([]);
+});
+
+async function open(scene = 'busy') {
+  await page.goto(site.url(`scene=${scene}`));
+  await page.getByRole('navigation').waitFor();
+}
+const cell = (name: string | RegExp) => page.getByRole('gridcell', { name }).first();
+const toast = (text: string) => page.locator('.toast', { hasText: text });
+
+test('a stopped machine starts, phase by phase, and stops', async () => {
+  await open('stopped');
+  await page.getByRole('button', { name: 'Start' }).first().click();
+  await page.getByRole('heading', { name: 'Starting' }).waitFor();
+  await page.getByText('So far').waitFor();
+  await page.getByRole('heading', { name: 'Running' }).waitFor({ timeout: 12_000 });
+  await page.getByText('API listen on').waitFor();
+  await page.getByRole('banner').getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('heading', { name: 'Stopped' }).waitFor();
+});
+
+test('from a container to its flows, packets and bytes, by keyboard', async () => {
+  await open();
+  await page.keyboard.press('2');
+  await cell('shop-api-1').waitFor();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  await page.getByRole('log', { name: 'Log of the container' }).getByText('request 160').waitFor();
+  await page.keyboard.press('w');
+  expect(await page.locator('#filter').inputValue()).toBe('container:shop-api-1');
+  await page.getByRole('grid', { name: 'Flows' }).getByRole('row', { name: /HTTP/ }).first().click();
+  await page.keyboard.press('Enter');
+  await page.getByRole('grid', { name: 'Packets' }).getByRole('row', { name: /GET/ }).first().click();
+
+  const tree = page.getByRole('tree');
+  await tree.getByText('Destination port').click();
+  const lit = page.locator('.hex .picked');
+  expect(await lit.allTextContents()).toEqual(['0b', 'b8']); // port 3000
+  await page.locator('.hex [data-at="26"]').click(); // the first byte of the source address
+  expect(await tree.getByRole('treeitem', { selected: true }).textContent()).toContain('172.17.0.2');
+  expect(await lit.count()).toBe(4);
+});
+
+test('packets follow, stop following when scrolled away, and are fetched by the page', async () => {
+  await open();
+  await page.keyboard.press('4');
+  await page.keyboard.press('t');
+  const grid = page.getByRole('grid', { name: 'Packets' });
+  await grid.getByRole('row').nth(5).waitFor();
+  const follow = page.getByRole('button', { name: 'Follow' });
+  expect(await follow.getAttribute('aria-pressed')).toBe('true');
+  expect(await grid.getByRole('row').count()).toBeLessThan(60);
+  const before = Number(await grid.getByRole('row').last().getByRole('gridcell').first().textContent());
+  await expect
+    .poll(async () => Number(await grid.getByRole('row').last().getByRole('gridcell').first().textContent()))
+    .toBeGreaterThan(before);
+  await grid.hover();
+  await page.mouse.wheel(0, -4000);
+  await expect.poll(() => follow.getAttribute('aria-pressed')).toBe('false');
+  await page.mouse.wheel(0, -40_000);
+  await page.mouse.wheel(0, -40_000);
+  const first = async () =>
+    Number(await grid.getByRole('row').nth(1).getByRole('gridcell').first().textContent());
+  await expect.poll(first).toBeLessThan(before - 300);
+  await page.locator('#filter').fill('nofield:1');
+  await page.getByText('There is no field “nofield”').first().waitFor();
+});
+
+test('a taken port is explained, a free one forwards, and removing it can be undone', async () => {
+  await open();
+  await page.keyboard.press('3');
+  await page.getByLabel('Port', { exact: true }).fill('5432');
+  await page.getByRole('button', { name: 'Add forward' }).click();
+  await page.getByText('Name a container or an address').waitFor();
+  await page.getByLabel('Leads to').fill('shop-db-1:5432');
+  await page.getByRole('button', { name: 'Add forward' }).click();
+  await page.getByText('Port 5432 is taken by postgres (pid 977).').waitFor();
+  await page.getByLabel('Port', { exact: true }).fill('5433');
+  await page.keyboard.press('Enter');
+  await toast('127.0.0.1:5433 now leads to shop-db-1').waitFor();
+  await cell('127.0.0.1:5433').click();
+  await page.keyboard.press('Delete');
+  await toast('is removed').getByRole('button', { name: 'Undo' }).click();
+  await cell('127.0.0.1:5433').waitFor();
+});
+
+test('a setting is checked, saved with a message, seen in the history and undone', async () => {
+  await open();
+  await page.keyboard.press('6');
+  const memory = page.getByLabel('Memory', { exact: true });
+  await memory.fill('100');
+  await page.getByText('At least 512 MiB.').waitFor();
+  expect(await page.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+  await memory.fill('8192');
+  await page.getByLabel('Message for the history').fill('Room for the search index');
+  await page.keyboard.press('Enter');
+  await toast('Saved').waitFor();
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('5');
+  await cell('Room for the search index').click();
+  await page.locator('.unified .new', { hasText: '8192' }).waitFor();
+  await page.keyboard.press('u');
+  await page.getByRole('dialog').getByRole('button', { name: 'Undo change' }).click();
+  await cell(/Revert “Room/).waitFor();
+  await page.keyboard.press('6');
+  await expect.poll(() => memory.inputValue()).toBe('4096');
+});
+
+test('removing a container says what is lost', async () => {
+  await open();
+  await page.keyboard.press('2');
+  await cell('web').click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'Remove…' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('Files written inside the container are lost').waitFor();
+  await dialog.getByRole('button', { name: 'Remove' }).click();
+  await expect.poll(() => page.getByRole('gridcell', { name: 'web', exact: true }).count()).toBe(0);
+});
+
+test('commands, filter, theme and text size by keyboard', async () => {
+  await open();
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('theme dark');
+  await page.keyboard.press('Enter');
+  expect(await page.evaluate(() => document.documentElement.dataset.theme)).toBe('dark');
+  await page.keyboard.press('2');
+  await page.keyboard.press('/');
+  await page.keyboard.type('postgres');
+  await expect.poll(() => page.getByRole('grid').getByRole('row').count()).toBe(2);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  for (let i = 0; i < 4; i += 1) await page.keyboard.press('Control+=');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
+  const row = page.getByRole('row', { name: /postgres/ });
+  expect((await row.boundingBox())?.height).toBe(42);
+  await page.keyboard.press('?');
+  await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+});

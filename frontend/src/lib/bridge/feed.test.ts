@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import type { AnyEvent, Bridge, Link, Snapshot } from '.';
+import { Feed } from './feed';
+import { Problem } from './problem';
+
+/** A bridge whose snapshots and events the test decides. */
+function puppet() {
+  let events: (e: AnyEvent[]) => void = () => undefined;
+  let link: (l: Link) => void = () => undefined;
+  const waiting: PromiseWithResolvers<Snapshot>[] = [];
+  const bridge = {
+    onEvents: (fn: typeof events) => ((events = fn), () => (events = () => undefined)),
+    onLink: (fn: typeof link) => ((link = fn), () => (link = () => undefined)),
+    snapshot: () => {
+      const p = withResolvers<Snapshot>();
+      waiting.push(p);
+      return p.promise;
+    },
+  } as unknown as Bridge;
+  return { bridge, waiting, emit: (...e: AnyEvent[]) => events(e), link: (l: Link) => link(l) };
+}
+interface PromiseWithResolvers<T> {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (reason: unknown) => void;
+}
+function withResolvers<T>(): PromiseWithResolvers<T> {
+  const out = {} as PromiseWithResolvers<T>;
+  out.promise = new Promise<T>((resolve, reject) => Object.assign(out, { resolve, reject }));
+  return out;
+}
+
+const up: Link = { epoch: 1, state: 'up' };
+const ports = (seq: number, ...ids: string[]): AnyEvent => ({
+  seq,
+  topic: 'ports',
+  data: ids.map((id) => ({ id })) as never,
+});
+const log = (seq: number, text: string): AnyEvent => ({
+  seq,
+  topic: 'log',
+  data: [{ time: '', source: 'console', level: 'info', text }],
+});
+
+function listen(feed: Feed): string[] {
+  const seen: string[] = [];
+  feed.on('ports', (list) => seen.push(list.map((p) => p.id).join()));
+  feed.on('log', (lines) => seen.push(lines.map((l) => l.text).join()));
+  feed.onLink((l) => seen.push(`${l.state}${l.message ? `: ${l.message}` : ''}`));
+  feed.onReset(() => seen.push('reset'));
+  return seen;
+}
+
+describe('Feed', () => {
+  test('holds events until the snapshot is there, then replays only what it lacks', async () => {
+    const { bridge, waiting, emit } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    emit(log(4, 'old'), ports(5, 'old'));
+    emit(log(7, 'new'));
+    expect(seen).toEqual([]);
+    waiting[0]!.resolve({ link: up, events: [log(6, 'start,old'), ports(6, 'a')] });
+    await started;
+    expect(seen).toEqual(['up', 'reset', 'start,old', 'a', 'new']);
+  });
+
+  test('hands each event on once and never an older one after a newer', async () => {
+    const { bridge, waiting, emit } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    waiting[0]!.resolve({ link: up, events: [] });
+    await started;
+    emit(ports(2, 'b'), ports(1, 'a'), ports(2, 'b'));
+    expect(seen.slice(2)).toEqual(['b']);
+  });
+
+  test('begins again with another engine, whose numbers start over', async () => {
+    const { bridge, waiting, emit, link } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    waiting[0]!.resolve({ link: up, events: [ports(90, 'first')] });
+    await started;
+    emit(ports(91, 'late'));
+    link({ epoch: 2, state: 'up' });
+    emit(ports(3, 'held'));
+    expect(waiting).toHaveLength(2);
+    waiting[1]!.resolve({ link: { epoch: 2, state: 'up' }, events: [ports(2, 'second')] });
+    await waiting[1]!.promise;
+    await Promise.resolve();
+    expect(seen.slice(3)).toEqual(['late', 'up', 'up', 'reset', 'second', 'held']);
+  });
+
+  test('ignores the answer of an engine that was replaced meanwhile', async () => {
+    const { bridge, waiting, link } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    link({ epoch: 2, state: 'up' });
+    waiting[0]!.resolve({ link: up, events: [ports(90, 'former')] });
+    await started;
+    expect(seen).toEqual(['up']);
+    waiting[1]!.resolve({ link: { epoch: 2, state: 'up' }, events: [ports(1, 'present')] });
+    await waiting[1]!.promise;
+    await Promise.resolve();
+    expect(seen.at(-1)).toBe('present');
+  });
+
+  test('tells why there is no snapshot, and can try again', async () => {
+    const { bridge, waiting } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    waiting[0]!.reject(new Problem('unavailable', 'No engine.', 'Start one.'));
+    await started;
+    expect(seen).toEqual(['down: No engine.']);
+    const again = feed.load();
+    waiting[1]!.resolve({ link: up, events: [ports(1, 'a')] });
+    await again;
+    expect(seen.slice(1)).toEqual(['up', 'reset', 'a']);
+  });
+});

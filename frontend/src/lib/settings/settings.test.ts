@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import type { Setting } from '$lib/bridge';
+import { sideLines, unifiedLines } from '$lib/history/diff';
+import { checkRequest } from '$lib/ports/ports.svelte';
+import { check, groups } from './settings.svelte';
+
+const memory = { key: 'vm/memory', kind: 'int', unit: 'MiB', min: 512, max: 4096 } as Setting;
+
+test.each([
+  ['512', ''],
+  ['511', 'At least 512 MiB.'],
+  ['4097', 'At most 4096 MiB.'],
+  ['1.5', 'This is a whole number.'],
+  ['', 'This is a whole number.'],
+])('memory of %s', (value, want) => expect(check(memory, value)).toBe(want));
+
+test('a choice is one of those there are', () => {
+  const setting = { kind: 'choice', choices: ['auto', 'tcg'] } as Setting;
+  expect(check(setting, 'tcg')).toBe('');
+  expect(check(setting, 'warp')).toBe('One of: auto, tcg.');
+});
+
+test('groups keep the order in which the engine lists settings', () => {
+  const list = ['vm/cpus', 'net/dns', 'vm/memory'].map((key) => ({ key }) as Setting);
+  expect(groups(list).map((g) => `${g.name}${g.settings.length}`)).toEqual(['vm2', 'net1']);
+});
+
+describe('a forward', () => {
+  const good = { hostIp: '127.0.0.1', hostPort: '8080', target: 'web:80' };
+  test.each([
+    [{}, ''],
+    [{ hostPort: '' }, ''],
+    [{ hostPort: '65536' }, 'hostPort'],
+    [{ hostPort: 'http' }, 'hostPort'],
+    [{ hostIp: 'localhost' }, 'hostIp'],
+    [{ hostIp: '::1' }, ''],
+    [{ target: 'web' }, 'target'],
+    [{ target: 'web:0' }, 'target'],
+    [{ target: 'fd00::1:80' }, ''],
+  ])('%o', (change, want) => expect(Object.keys(checkRequest({ ...good, ...change })).join()).toBe(want));
+});
+
+test('a unified diff reads the same one below the other and side by side', () => {
+  const unified =
+    '--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n same\n-one\n-two\n+three\n\\ No newline at end of file\n';
+  const lines = unifiedLines({ key: 'x', kind: 'modified', old: '', new: '', unified });
+  expect(lines.map((l) => l.kind)).toEqual(['same', 'old', 'old', 'new']);
+  expect(sideLines(lines).map((p) => [p.old?.text ?? null, p.new?.text ?? null])).toEqual([
+    ['same', 'same'],
+    ['one', 'three'],
+    ['two', null],
+  ]);
+});
