@@ -56,6 +56,7 @@ dist: image build ## a tarball with app, command line and guest image in dist/
 .PHONY: generate
 generate: ## after a change of Go types that the window sees: make their TypeScript
 	go run ./build/tsgen
+	build/bindings.sh
 
 .PHONY: setup setup-test
 setup: ## install what a fresh Debian lacks to build and run

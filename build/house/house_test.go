@@ -290,7 +290,7 @@ func TestBindingsAreFresh(t *testing.T) {
 			continue
 		}
 		if got, ok := before[name]; !ok || got != want {
-			t.Errorf("%s/%s is stale: run `make bindings` and commit it", bindings, name)
+			t.Errorf("%s/%s is stale: run `make generate` and commit it", bindings, name)
 		}
 	}
 	if len(after) == 0 {
