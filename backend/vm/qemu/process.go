@@ -1,7 +1,9 @@
 package qemu
 
 import (
+	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -45,12 +47,10 @@ func startProcess(binary string, args []string, out io.Writer) (*process, error)
 }
 
 func (p *process) kill() error {
-	select {
-	case <-p.gone:
-		return nil
-	default:
-		return p.cmd.Process.Kill()
+	if err := p.cmd.Process.Kill(); !errors.Is(err, os.ErrProcessDone) {
+		return err
 	}
+	return nil
 }
 
 // end kills and waits.

@@ -92,7 +92,12 @@ func soakBoot(t *testing.T) (b boot) {
 	}
 	defer func() { <-m.Done() }()
 	defer m.Kill()
-	context.AfterFunc(ctx, func() { m.Kill() }) // ends the reading below
+	diagnosis := make(chan string, 1)
+	stop := context.AfterFunc(ctx, func() {
+		diagnosis <- diagnose(m.(*instance))
+		m.Kill() // ends the reading below
+	})
+	defer stop()
 	buf := make([]byte, 16<<10)
 	for !bytes.Contains(b.console, []byte(*soakMark)) {
 		n, err := m.Console().Read(buf)
@@ -101,7 +106,10 @@ func soakBoot(t *testing.T) (b boot) {
 		}
 		b.console = append(b.console, buf[:n]...)
 		if err != nil {
-			b.err = fmt.Errorf("%q never came within %v: console %v, machine %v", *soakMark, time.Since(begin), err, m.Err())
+			b.err = fmt.Errorf("%q never came within %v: machine %v", *soakMark, time.Since(begin), m.Err())
+			if ctx.Err() != nil {
+				b.console = append(b.console, <-diagnosis...)
+			}
 			return b
 		}
 	}
@@ -113,4 +121,20 @@ func soakBoot(t *testing.T) (b boot) {
 	}
 	agent.Close()
 	return b
+}
+
+// diagnose asks QEMU about a guest that stands still: does its processor run,
+// and does it wait for its disks?
+func diagnose(m *instance) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var report strings.Builder
+	for _, command := range []string{"info status", "info registers", "info pic", "info blockstats", "info registers"} {
+		var answer string
+		err := m.monitor.execute(ctx, "human-monitor-command", map[string]any{"command-line": command}, &answer)
+		fmt.Fprintf(&report, "\n--- %s (%v)\n%s", command, err, answer)
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.info.PID))
+	fmt.Fprintf(&report, "\n--- process (%v)\n%s", err, stat)
+	return report.String()
 }
