@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -29,21 +30,8 @@ func BenchmarkTCP(b *testing.B) {
 }
 
 func benchmarkTCP(b *testing.B, mtu int, up bool) {
-	n := must(New(Config{MTU: mtu}))
-	ctx, cancel := context.WithCancel(b.Context())
-	run := make(chan error, 1)
-	go func() { run <- n.Run(ctx) }()
-	ours, theirs := socketPair(b)
-	served := make(chan error, 1)
-	go func() { served <- n.ServeConn(ctx, link.Stream(ours)) }()
-	g := must(networktest.NewGuest(link.Stream(theirs), mtu))
-	defer func() {
-		g.Close()
-		<-served
-		cancel()
-		<-run
-	}()
-	must(g.Configure(ctx))
+	_, g := benchRig(b, mtu)
+	ctx := b.Context()
 	l := must(net.Listen("tcp4", "127.0.0.1:0"))
 	defer l.Close()
 	guest := must(g.DialTCP(ctx, guestIP, at(hostIP, hostPort(l.Addr()))))
@@ -86,7 +74,61 @@ func benchmarkTCP(b *testing.B, mtu int, up bool) {
 	}
 	b.ReportMetric(float64(total)*8/1e9/b.Elapsed().Seconds(), "Gbit/s")
 	b.ReportMetric((cpuTime()-before).Seconds()*1e9/float64(total), "cpu-s/GB")
-	b.ReportMetric(float64(n.Stats().Drops.QueueFull), "drops")
+}
+
+// benchRig is newRig without an observer.
+func benchRig(b *testing.B, mtu int) (*Network, *networktest.Guest) {
+	n := must(New(Config{MTU: mtu}))
+	ctx, cancel := context.WithCancel(context.Background())
+	run, served := make(chan error, 1), make(chan error, 1)
+	go func() { run <- n.Run(ctx) }()
+	ours, theirs := socketPair(b)
+	go func() { served <- n.ServeConn(ctx, link.Stream(ours)) }()
+	g := must(networktest.NewGuest(link.Stream(theirs), mtu))
+	b.Cleanup(func() {
+		b.ReportMetric(float64(n.Stats().Drops.QueueFull), "drops")
+		g.Close()
+		<-served
+		cancel()
+		<-run
+	})
+	must(g.Configure(ctx))
+	return n, g
+}
+
+// BenchmarkHeldConnections opens b.N connections and holds them, each after
+// one byte has passed each way. The guest's netstack and the sockets that
+// accept them are in the figures too. Give a count: -benchtime 1000x.
+func BenchmarkHeldConnections(b *testing.B) {
+	n, g := benchRig(b, MinMTU)
+	l := must(net.Listen("tcp4", "127.0.0.1:0"))
+	defer l.Close()
+	dst := at(hostIP, hostPort(l.Addr()))
+	before, p := memory(), make([]byte, 1)
+	b.ResetTimer()
+	for range b.N {
+		c := must(g.DialTCP(b.Context(), guestIP, dst))
+		defer c.Close()
+		h := must(l.Accept())
+		defer h.Close()
+		must(c.Write(p))
+		must(h.Read(p))
+		must(h.Write(p))
+		must(c.Read(p))
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(memory()-before)/float64(b.N), "held-B/conn")
+	if got := n.Stats().TCPOut.Active; got != int64(b.N) {
+		b.Fatalf("%d connections of %d", got, b.N)
+	}
+}
+
+// memory returns the bytes of heap and stacks in use.
+func memory() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }
 
 // cpuTime returns the processor time that this process has used. Unlike the

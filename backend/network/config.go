@@ -73,7 +73,7 @@ type Config struct {
 	Host    netip.Addr   // stands for the host's own 127.0.0.1: the last host address of the subnet (.254)
 	Guest   netip.Addr   // the machine's lease: the subnet's .3
 
-	MTU      int    // bytes of IP in a frame, 1500 to 65520: 1500
+	MTU      int    // bytes of IP in a frame, 1500 to 65520, as the machine's card must have it (QEMU's host_mtu): 1500
 	Hostname string // told to the machine by DHCP: "slipway"
 	Domain   string // domain and search list told by DHCP: none
 

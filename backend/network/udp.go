@@ -61,6 +61,7 @@ func (n *Network) forwardUDP(r *udp.ForwarderRequest) bool {
 	n.addUDP(f)
 	done := n.count.udpOut.open()
 	end := func() {
+		cancel()
 		done()
 		n.removeUDP(f)
 		n.leave()
@@ -79,7 +80,6 @@ func (n *Network) forwardUDP(r *udp.ForwarderRequest) bool {
 			if _, code := explain(err); code != silent {
 				n.sendUnreachable(code, protoUDP, id, udpStart(id))
 			}
-			cancel()
 			return
 		}
 		f.run(ctx, host.(*net.UDPConn), func() { n.sendUnreachable(codePort, protoUDP, id, udpStart(id)) })
