@@ -130,9 +130,8 @@ func TestRefusedConnectionIsResetBeforeAnyAccept(t *testing.T) {
 
 func TestUnreachableIsToldByICMP(t *testing.T) {
 	r := newRig(t, Config{})
-	// 127.0.0.1 cannot reach an address of a network in TEST-NET-1 that is
-	// rewritten to the reserved 255.255.255.255, so the host's own kernel
-	// refuses the attempt without sending a packet.
+	// The destination is led to the broadcast address, to which the host's own
+	// kernel refuses TCP connections without sending a packet.
 	far := netip.MustParseAddr("192.0.2.1")
 	r.n.alias = func(netip.AddrPort) netip.AddrPort { return netip.MustParseAddrPort("255.255.255.255:80") }
 	_, err := r.g.DialTCP(r.ctx, guestIP, at(far, 80))
