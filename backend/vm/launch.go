@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -225,7 +226,7 @@ func (a *launch) onPanic(why string) {
 	}
 	a.fault = &Fault{
 		Code:    CodePanic,
-		Message: sentence("The guest's kernel panicked: " + why),
+		Message: sentence(strings.TrimSuffix("The guest's kernel panicked: "+why, ": ")),
 		Hint:    "Start it again. If it comes back, keep the console's text and report it.",
 	}
 	// It should end by itself after its last words.

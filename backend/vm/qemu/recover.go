@@ -3,6 +3,7 @@ package qemu
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,9 +39,12 @@ func (d *Driver) Recover(ctx context.Context, dir string) (vm.Recovered, error) 
 	}
 	if proc != nil { // one that was not reached can be on its way out
 		if ended = waitGone(ctx, pid, dir, d.patience); !ended {
+			if err := ctx.Err(); err != nil { // it had not its time yet
+				return r, err
+			}
 			d.log.Warn("orphaned QEMU did not quit, killing it", "pid", pid)
 			r.Killed = true
-			if err := proc.Kill(); err != nil {
+			if err := proc.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 				return r, fmt.Errorf("kill orphaned QEMU %d: %w", pid, err)
 			}
 			ended = waitGone(ctx, pid, dir, orphanKill)
