@@ -16,7 +16,7 @@ export class History {
   busy = $state(false);
   selection = new Selection();
   #bridge: Bridge;
-  #head = '';
+  #head: string | null = null; // '' is a head too: nothing was ever changed
   #wanted = '';
 
   constructor(bridge: Bridge, feed: Feed) {
