@@ -98,7 +98,7 @@ func TestFiles(t *testing.T) {
 func TestReadDirByOffset(t *testing.T) {
 	tree := newMemTree()
 	want := map[string]bool{}
-	for i := range 5000 {
+	for i := range 2000 {
 		name := fmt.Sprintf("entry with a rather long name %d", i)
 		tree.addFile(name, nil)
 		want[name] = true
@@ -277,7 +277,7 @@ func TestManyCallsAtOnce(t *testing.T) {
 		all.Go(func() {
 			name := fmt.Sprintf("f%d", i)
 			data := bytes.Repeat([]byte{byte(i)}, 1000*i)
-			for range 20 {
+			for range 8 {
 				ctx := t.Context()
 				if i%4 == 0 { // some give up at any point
 					var cancel context.CancelFunc
