@@ -83,13 +83,14 @@ func (s *shell) startup(window context.Context) {
 	s.own(func() { _ = s.attach() }) // the page shows why not, from the link
 }
 
-// awaitSignal quits as the menu does when the session or a terminal ends the app.
-// A second signal ends it at once.
+// awaitSignal quits as the menu does when the session or a terminal ends the app:
+// Wails would ask as if the window had been closed. A second signal ends it at once.
 func (s *shell) awaitSignal() {
 	ctx, stop := signal.NotifyContext(s.life, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	<-ctx.Done()
 	if s.life.Err() == nil {
+		signal.Reset(os.Interrupt, syscall.SIGTERM)
 		s.quit()
 	}
 }

@@ -5,10 +5,11 @@ export interface DiffLine {
   text: string;
 }
 
-/** The lines of a unified diff without its heads. */
+/** The lines of a unified diff, as git writes it, without its heads. */
 export function unifiedLines(diff: SettingDiff): DiffLine[] {
   const kinds: Record<string, DiffLine['kind']> = { '-': 'old', '+': 'new', ' ': 'same' };
   return diff.unified
+    .replace(/^diff --git [^]*?(?=^@@|(?![^]))/m, '')
     .replace(/\n$/, '')
     .split('\n')
     .filter((line) => !/^(---|\+\+\+|@@|\\)/.test(line))
