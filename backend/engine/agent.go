@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/control"
-	"github.com/slipway-desktop/slipway/backend/docker"
 	"github.com/slipway-desktop/slipway/backend/guest"
 	"github.com/slipway-desktop/slipway/backend/vm"
 )
@@ -182,7 +181,7 @@ func (e *Engine) dialDocker(ctx context.Context) (net.Conn, error) {
 			return session.DialDocker(ctx)
 		}
 	}
-	return nil, fmt.Errorf("connect to Docker: %w", docker.ErrNotRunning)
+	return nil, errNotRunning
 }
 
 func (e *Engine) currentBoot() *boot {

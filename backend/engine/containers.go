@@ -124,8 +124,10 @@ func (b *boot) watchGuest(ctx context.Context) error {
 }
 
 // errNotRunning answers what only a running machine can do.
-var errNotRunning = control.Errorf(control.CodeUnavailable, "the machine is not running").
-	WithHint("start it with `slipway up` or in the window")
+var errNotRunning = &control.Error{
+	Code: control.CodeUnavailable, Message: "the machine is not running",
+	Hint: "start it with `slipway up` or in the window", Err: docker.ErrNotRunning,
+}
 
 // dockerError gives an answer of dockerd the form that the tree carries.
 func dockerError(err error) error {
