@@ -18,6 +18,7 @@ export default defineConfig(({ mode }) => ({
   test: {
     environment: 'jsdom',
     include: ['src/**/*.test.ts'],
+    testTimeout: 20_000, // whole windows on a loaded machine
     setupFiles: ['src/test-setup.ts'],
   },
 }));

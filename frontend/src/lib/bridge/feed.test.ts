@@ -88,24 +88,35 @@ describe('Feed', () => {
     emit(ports(3, 'held'));
     expect(waiting).toHaveLength(2);
     waiting[1]!.resolve({ link: { epoch: 2, state: 'up' }, events: [ports(2, 'second')] });
-    await waiting[1]!.promise;
-    await Promise.resolve();
+    await expect.poll(() => seen.at(-1)).toBe('held');
     expect(seen.slice(3)).toEqual(['late', 'up', 'up', 'reset', 'second', 'held']);
   });
 
-  test('ignores the answer of an engine that was replaced meanwhile', async () => {
+  test('asks again if another engine came while it waited, and not twice at once', async () => {
     const { bridge, waiting, link } = puppet();
     const feed = new Feed(bridge);
     const seen = listen(feed);
     const started = feed.start();
     link({ epoch: 2, state: 'up' });
+    expect(waiting).toHaveLength(1);
     waiting[0]!.resolve({ link: up, events: [ports(90, 'former')] });
-    await started;
-    expect(seen).toEqual(['up']);
+    await expect.poll(() => waiting.length).toBe(2);
     waiting[1]!.resolve({ link: { epoch: 2, state: 'up' }, events: [ports(1, 'present')] });
-    await waiting[1]!.promise;
-    await Promise.resolve();
-    expect(seen.at(-1)).toBe('present');
+    await started;
+    expect(seen).toEqual(['up', 'up', 'reset', 'present']);
+  });
+
+  test('the link that asking for a snapshot makes causes no second question', async () => {
+    const { bridge, waiting, link, emit } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const started = feed.start();
+    link(up);
+    emit(ports(4, 'b'));
+    waiting[0]!.resolve({ link: up, events: [ports(3, 'a')] });
+    await started;
+    expect(seen).toEqual(['up', 'up', 'reset', 'a', 'b']);
+    expect(waiting).toHaveLength(1);
   });
 
   test('tells why there is no snapshot, and can try again', async () => {

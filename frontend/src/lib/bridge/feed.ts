@@ -20,6 +20,7 @@ export class Feed {
   #last = new Map<Topic, number>();
   #held: AnyEvent[] | null = [];
   #epoch = -1;
+  #loading: Promise<void> | null = null;
   #stops: (() => void)[] = [];
 
   constructor(bridge: Bridge) {
@@ -54,12 +55,18 @@ export class Feed {
     for (const stop of this.#stops.splice(0)) stop();
   }
 
-  /** Asks for a snapshot and replays. Also what "Try again" does. */
-  async load(): Promise<void> {
+  /** Asks for a snapshot and replays. Also what "Try again" does. One is under way at a time. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
     this.#held ??= [];
     try {
-      const { link, events } = await this.#bridge.snapshot();
-      if (link.epoch < this.#epoch) return; // a newer engine's snapshot is under way
+      let { link, events } = await this.#bridge.snapshot();
+      // Another engine came meanwhile; what was asked is of no interest any more.
+      while (link.epoch < this.#epoch) ({ link, events } = await this.#bridge.snapshot());
       this.#epoch = link.epoch;
       this.#last.clear();
       this.#tell(link);

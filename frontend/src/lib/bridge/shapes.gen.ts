@@ -242,7 +242,7 @@ export interface Flow {
    * milliseconds: for TCP from SYN to SYN, ACK. 0: not known.
    */
   rtt: number;
-  /** TCP segments sent again, both ways */
+  /** TCP segments sent again or out of order, both ways */
   retransmits: number;
   /**
    * Rate is bytes in each of the last RateSeconds seconds, both ways, oldest

@@ -39,7 +39,7 @@ test('every page shows itself where no locale is set', async () => {
   const { user, failures } = open('busy');
   await screen.findByRole('heading', { name: /Running/ });
   const signs = [
-    'API listen',
+    'Linux version',
     'shop-api-1',
     'avahi-daemon',
     'gateway',
