@@ -40,7 +40,8 @@ type shell struct {
 	pump    *pump      // the engine's events on their way to the page; guarded by loading
 
 	mu       sync.Mutex
-	window   context.Context // what the functions of Wails's runtime want; nil before there is a window
+	window   context.Context              // what the functions of Wails's runtime want; nil before there is a window
+	send     func(topic string, data any) // to the page; nil before there is a window
 	conn     *control.Client
 	hosted   *host // the last one
 	link     Link
@@ -76,6 +77,7 @@ func (s *shell) own(fn func()) bool {
 func (s *shell) startup(window context.Context) {
 	s.mu.Lock()
 	s.window = window
+	s.send = func(topic string, data any) { runtime.EventsEmit(window, topic, data) }
 	s.mu.Unlock()
 	s.tray.startup()
 	s.own(func() { s.instance.serve(s.show) })
@@ -106,8 +108,14 @@ func (s *shell) withWindow(fn func(window context.Context)) {
 	}
 }
 
+// emit sends something to the page, if there is one yet.
 func (s *shell) emit(topic string, data any) {
-	s.withWindow(func(w context.Context) { runtime.EventsEmit(w, topic, data) })
+	s.mu.Lock()
+	send := s.send
+	s.mu.Unlock()
+	if send != nil && s.life.Err() == nil {
+		send(topic, data)
+	}
 }
 
 func (s *shell) show() {
