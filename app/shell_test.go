@@ -19,10 +19,24 @@ import (
 // A fake is an engine that tells what the test wants.
 type fake struct {
 	control.Engine
-	news chan control.Event
+	mu        sync.Mutex
+	followers []chan control.Event
+}
+
+// tell sends an event to all that follow.
+func (f *fake) tell(e control.Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.followers {
+		c <- e
+	}
 }
 
 func (f *fake) Events(ctx context.Context, fn func(control.Event) error) error {
+	news := make(chan control.Event, 1)
+	f.mu.Lock()
+	f.followers = append(f.followers, news)
+	f.mu.Unlock()
 	for _, topic := range []control.Topic{"status", "stats", "containers", "ports", "flows", "capture", "settings", "log"} {
 		data := map[control.Topic]string{"containers": "[]", "ports": "[]", "log": "[]"}[topic]
 		if data == "" {
@@ -34,7 +48,7 @@ func (f *fake) Events(ctx context.Context, fn func(control.Event) error) error {
 	}
 	for {
 		select {
-		case e := <-f.news:
+		case e := <-news:
 			if err := fn(e); err != nil {
 				return err
 			}
@@ -145,7 +159,7 @@ func expect[T any](t *testing.T, page <-chan sent, topic string) T {
 
 func TestSnapshotAndWhatFollows(t *testing.T) {
 	home := shortDir(t)
-	f := &fake{news: make(chan control.Event)}
+	f := &fake{}
 	stop := f.serve(t, home)
 	s, page := newTestShell(t, home)
 
@@ -156,10 +170,8 @@ func TestSnapshotAndWhatFollows(t *testing.T) {
 	if link := expect[Link](t, page, LinkTopic); link != first.Link {
 		t.Errorf("%+v", link)
 	}
-	// Two follow the engine: the tray and the page. Both get the news, only the page sends it on.
-	news := control.Event{Seq: 9, Topic: control.TopicStats, Data: json.RawMessage(`{}`)}
-	f.news <- news
-	f.news <- news
+	// Two follow the engine, for the tray and for the page; one sends it on.
+	f.tell(control.Event{Seq: 9, Topic: control.TopicStats, Data: json.RawMessage(`{}`)})
 	if events := expect[[]control.Event](t, page, EventsTopic); len(events) != 1 || events[0].Seq != 9 {
 		t.Errorf("%+v", events)
 	}
@@ -187,7 +199,7 @@ func TestSnapshotAndWhatFollows(t *testing.T) {
 
 func TestFollowLogs(t *testing.T) {
 	home := shortDir(t)
-	(&fake{news: make(chan control.Event)}).serve(t, home)
+	new(fake).serve(t, home)
 	s, page := newTestShell(t, home)
 	if err := s.followLogs("a", "web", 10); err == nil {
 		t.Error("a log is followed without an engine")
