@@ -16,7 +16,8 @@ async function open(): Promise<void> {
   const app = new App(bridge);
   // A defect of the window is written into the engine's log, so that a report holds it.
   const report = (what: unknown) => {
-    const text = what instanceof Error ? (what.stack ?? what.message) : String(what);
+    // The stack does not say what is the matter in every engine.
+    const text = what instanceof Error ? `${what}\n${what.stack}` : String(what);
     void bridge.reportDefect(`window: ${text}`);
   };
   window.addEventListener('error', (event) => report(event.error ?? event.message));
