@@ -65,7 +65,7 @@ func (c *children) collect() bool {
 }
 
 // start runs a program in a process group of its own. out gets its output.
-func (c *children) start(out *os.File, env []string, argv ...string) (*child, error) {
+func (c *children) start(out *os.File, argv ...string) (*child, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,7 @@ func (c *children) start(out *os.File, env []string, argv ...string) (*child, er
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	proc, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
-		Dir: "/", Env: env, Files: []*os.File{null, out, out},
+		Dir: "/", Env: []string{"PATH=/usr/sbin:/usr/bin", "HOME=/root", "TMPDIR=/tmp"}, Files: []*os.File{null, out, out},
 		Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *children) run(ctx context.Context, argv ...string) (int, string, error)
 		return -1, "", err
 	}
 	defer r.Close()
-	p, err := c.start(w, environment(), argv...)
+	p, err := c.start(w, argv...)
 	w.Close()
 	if err != nil {
 		return -1, "", err
@@ -140,8 +140,4 @@ func (c *children) endAll() {
 			}
 		}
 	}
-}
-
-func environment() []string {
-	return []string{"PATH=/usr/sbin:/usr/bin", "HOME=/root", "TMPDIR=/tmp"}
 }

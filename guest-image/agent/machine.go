@@ -127,6 +127,7 @@ func (m *machine) run(parent context.Context) {
 		})
 	}
 	part(m.runNetwork)
+	m.mountShares() // before Docker, which starts containers of the last time by itself
 	if err := m.mountData(); err != nil {
 		m.problem(err)
 		m.update(func(f *guest.Facts) { f.Docker = guest.DockerFailed })
@@ -134,7 +135,6 @@ func (m *machine) run(parent context.Context) {
 		m.phase("disk")
 		part(m.runDocker)
 	}
-	m.mountShares()
 	<-ctx.Done()
 	m.log.Info("ending")
 	parts.Wait()

@@ -29,7 +29,6 @@ const (
 type service struct {
 	name string
 	argv []string
-	env  []string
 	// again is called before each start but the first.
 	again func()
 	log   *slog.Logger
@@ -67,7 +66,7 @@ func (s *service) once(ctx context.Context, c *children) error {
 	if err != nil {
 		return err
 	}
-	p, err := c.start(w, append(environment(), s.env...), s.argv...)
+	p, err := c.start(w, s.argv...)
 	w.Close()
 	if err != nil {
 		r.Close()
@@ -117,9 +116,9 @@ func (m *machine) runDocker(ctx context.Context) {
 		})
 	}
 	start(containerdCtx, &service{
-		name: "containerd", argv: []string{"/usr/bin/containerd"}, env: goEnv(), log: m.log,
+		name: "containerd", argv: []string{"/usr/bin/containerd"}, log: m.log,
 	})
-	dockerd := &service{name: "dockerd", argv: dockerdArgs(m.boot.DockerArgs), env: goEnv(), log: m.log}
+	dockerd := &service{name: "dockerd", argv: dockerdArgs(m.boot.DockerArgs), log: m.log}
 	starts := make(chan struct{}, 1)
 	starts <- struct{}{}
 	dockerd.again = func() {
@@ -139,11 +138,6 @@ func (m *machine) runDocker(ctx context.Context) {
 	dockerd.run(ctx, m.children)
 	stopContainerd()
 	all.Wait()
-}
-
-// goEnv tunes the garbage collector of Docker's programs, see the README's table.
-func goEnv() []string {
-	return nil
 }
 
 // dockerdArgs returns dockerd's command line. Later options win, so extra can change

@@ -123,7 +123,11 @@ func (b *builder) verify(ctx context.Context, out string) error {
 	if err := b.build(ctx, second); err != nil {
 		return err
 	}
-	return sameImage(out, second)
+	if err := sameImage(out, second); err != nil {
+		return err
+	}
+	b.log.Info("two builds are identical", "version", b.inputs[:12])
+	return nil
 }
 
 // sameImage compares two images by the hashes in their manifests, which build has
