@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,21 +28,6 @@ func (i image) check() error {
 		}
 	}
 	return nil
-}
-
-// version is the image's own version from its manifest, or "" if it has none.
-func (i image) version() string {
-	text, err := os.ReadFile(filepath.Join(string(i), "manifest.json"))
-	if err != nil {
-		return ""
-	}
-	var manifest struct {
-		Version string `json:"version"`
-	}
-	if err := json.Unmarshal(text, &manifest); err != nil {
-		return ""
-	}
-	return manifest.Version
 }
 
 // FindImage returns the directory of the guest image: SLIPWAY_IMAGE, or the one
