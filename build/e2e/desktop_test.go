@@ -148,6 +148,14 @@ func (d *desktop) menu() []menuItem {
 	return out
 }
 
+// offers tells whether the tray menu has a line that can be chosen, or that says
+// what is the matter.
+func (d *desktop) offers(label string) bool {
+	return slices.ContainsFunc(d.menu(), func(m menuItem) bool {
+		return m.label == label && (m.enabled || strings.HasPrefix(label, "Slipway: "))
+	})
+}
+
 // click chooses a line of the tray menu.
 func (d *desktop) click(label string) {
 	d.t.Helper()
@@ -181,6 +189,14 @@ func (d *desktop) windows() int {
 	return len(strings.Fields(out))
 }
 
+// closeWindow asks for what the window's own button asks for.
+func (d *desktop) closeWindow() {
+	d.t.Helper()
+	if out, err := d.tool("wmctrl", "-c", "Slipway"); err != nil {
+		d.t.Fatalf("close the window: %v %s", err, out)
+	}
+}
+
 // screenshot saves the whole screen below build/shots.
 func (d *desktop) screenshot(name string) string {
 	d.t.Helper()
@@ -198,32 +214,48 @@ func (d *desktop) screenshot(name string) string {
 	return path
 }
 
-// readAloud lists what a screen reader finds in the app's window, a line an
-// element: its role and its name.
-func (d *desktop) readAloud() string {
-	const script = `
+// accessibility finds what a screen reader finds in the app's window. With the name
+// of a button it presses that; else it prints each element's role and name.
+const accessibility = `
 import pyatspi, sys
-def walk(node, depth):
-    if node is None or depth > 40: return
+button = sys.argv[1] if len(sys.argv) > 1 else None
+def walk(node, depth=0):
+    if node is None or depth > 40: return False
     try:
-        name = node.name or ''
-        role = node.getRoleName()
-    except Exception: return
-    text = ''
-    try: text = node.queryText().getText(0, -1)
-    except Exception: pass
-    if name or text: print(role + ': ' + (name or text).replace('\n', ' '))
-    for child in node:
-        walk(child, depth + 1)
-desktop = pyatspi.Registry.getDesktop(0)
-for app in desktop:
-    if app is not None and 'slipway' in (app.name or '').lower(): walk(app, 0)
+        name, role = node.name or '', node.getRoleName()
+    except Exception: return False
+    if button is not None:
+        if role == 'push button' and name == button:
+            node.queryAction().doAction(0)
+            return True
+    else:
+        text = ''
+        try: text = node.queryText().getText(0, -1)
+        except Exception: pass
+        if name or text: print(role + ': ' + (name or text).replace('\n', ' '))
+    try: return any([walk(child, depth + 1) for child in node])
+    except Exception: return False # it changed meanwhile
+found = False
+for app in pyatspi.Registry.getDesktop(0):
+    if app is not None and 'slipway' in (app.name or '').lower(): found = walk(app) or found
+sys.exit(0 if found or button is None else 1)
 `
-	out, err := d.tool("/usr/bin/python3", "-c", script)
+
+// readAloud lists what a screen reader finds in the app's window, a line an element.
+func (d *desktop) readAloud() string {
+	out, err := d.tool("/usr/bin/python3", "-c", accessibility)
 	if err != nil {
 		return fmt.Sprintf("(the accessibility tree cannot be read: %v) %s", err, out)
 	}
 	return out
+}
+
+// press presses a button by its name, as assistive technology does.
+func (d *desktop) press(name string) {
+	d.t.Helper()
+	if out, err := d.tool("/usr/bin/python3", "-c", accessibility, name); err != nil {
+		d.t.Fatalf("press %q: %v %s\n%s", name, err, out, d.readAloud())
+	}
 }
 
 // eventually waits until a check holds.
@@ -233,6 +265,7 @@ func (d *desktop) eventually(what string, limit time.Duration, check func() bool
 	for !check() {
 		if time.Now().After(deadline) {
 			d.screenshot("failure")
+			d.t.Logf("the window reads:\n%s", d.readAloud())
 			d.t.Fatalf("not within %v: %s", limit, what)
 		}
 		time.Sleep(100 * time.Millisecond)
