@@ -8,7 +8,7 @@ export class Settings {
   /** null until loaded. */
   list = $state.raw<readonly Setting[] | null>(null);
   state = $state.raw<SettingsState | null>(null);
-  /** Changed values by key; '' returns a setting to its default. */
+  /** Changed values by key, as typed. */
   drafts = $state.raw<Readonly<Record<string, string>>>({});
   message = $state('');
   saving = $state(false);
@@ -36,16 +36,14 @@ export class Settings {
 
   /** What the input shows. */
   value(setting: Setting): string {
-    const draft = this.drafts[setting.key];
-    if (draft === undefined) return setting.value;
-    return draft === '' ? setting.default : draft;
+    return this.drafts[setting.key] ?? setting.value;
   }
   edit(setting: Setting, value: string): void {
     this.#draft(setting.key, value === setting.value ? undefined : value);
     this.saveProblem = null;
   }
   toDefault(setting: Setting): void {
-    this.#draft(setting.key, setting.isDefault ? undefined : '');
+    this.edit(setting, setting.default);
   }
   #draft(key: string, value: string | undefined): void {
     const drafts = { ...this.drafts };
@@ -70,7 +68,11 @@ export class Settings {
     if (this.saving || this.invalid || this.changed.length === 0) return;
     this.saving = true;
     try {
-      await this.#bridge.setSettings({ values: { ...this.drafts }, message: this.message.trim() });
+      // An empty value returns a setting to its default, and then follows it if it changes.
+      const values = Object.fromEntries(
+        this.changed.map((s) => [s.key, this.value(s) === s.default ? '' : this.value(s)]),
+      );
+      await this.#bridge.setSettings({ values, message: this.message.trim() });
       const restart = this.changed.some((s) => s.applies === 'restart');
       this.discard();
       await this.load();
@@ -92,7 +94,8 @@ export function check(setting: Setting, value: string): string {
     const n = Number(value);
     const unit = setting.unit ? ` ${setting.unit}` : '';
     if (value.trim() === '' || !Number.isInteger(n)) return 'This is a whole number.';
-    if (setting.min !== undefined && n < setting.min) return `At least ${setting.min}${unit}.`;
+    const min = setting.min ?? 0; // Go leaves 0 out
+    if (n < min) return `At least ${min}${unit}.`;
     if (setting.max !== undefined && n > setting.max) return `At most ${setting.max}${unit}.`;
   }
   if (setting.kind === 'choice' && setting.choices?.length && !setting.choices.includes(value)) {

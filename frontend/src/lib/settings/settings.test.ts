@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Setting } from '$lib/bridge';
+import type { Bridge, Setting, SettingsChange } from '$lib/bridge';
+import { Feed } from '$lib/bridge/feed';
 import { sideLines, unifiedLines } from '$lib/history/diff';
 import { checkRequest } from '$lib/ports/ports.svelte';
-import { check, groups } from './settings.svelte';
+import { check, groups, Settings } from './settings.svelte';
 
 const memory = { key: 'vm/memory', kind: 'int', unit: 'MiB', min: 512, max: 4096 } as Setting;
 
@@ -50,4 +51,25 @@ test('a unified diff reads the same one below the other and side by side', () =>
     ['one', 'three'],
     ['two', null],
   ]);
+});
+
+test('changes are saved together; a default is saved as no value', async () => {
+  const list = [
+    { key: 'a', kind: 'text', value: 'x', default: 'd', applies: 'now' },
+    { key: 'b', kind: 'text', value: 'y', default: 'e', applies: 'now' },
+    { key: 'c', kind: 'text', value: 'z', default: 'z', applies: 'now', isDefault: true },
+  ] as Setting[];
+  const asked: SettingsChange[] = [];
+  const bridge = { settings: async () => list, setSettings: async (c: SettingsChange) => void asked.push(c) };
+  const settings = new Settings(bridge as unknown as Bridge, new Feed(bridge as unknown as Bridge));
+  await settings.load();
+  settings.edit(list[0]!, 'new');
+  settings.toDefault(list[1]!);
+  settings.edit(list[2]!, 'typed');
+  settings.edit(list[2]!, 'z'); // and back
+  settings.message = ' why ';
+  expect(settings.value(list[1]!)).toBe('e');
+  await settings.save();
+  expect(asked).toEqual([{ values: { a: 'new', b: '' }, message: 'why' }]);
+  expect(settings.changed).toEqual([]);
 });
