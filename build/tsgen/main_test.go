@@ -33,7 +33,7 @@ func TestShapes(t *testing.T) {
 		"omitted fields may be missing":    "  changedAt?: string;\n",
 		"a map is a record":                "  values: Record<string, string>;\n",
 		"a payload may be a list":          "  log: LogLine[];\n",
-		"comments come along":              "/** TCP segments sent again, both ways */\n  retransmits: number;\n",
+		"comments come along":              " */\n  retransmits: number;\n",
 		"tables know lists of shapes":      "phases: 'Phase[]'",
 		"tables know plain lists":          "addresses: '[]'",
 		"tables see through embedding":     "  Detail: { layers: 'Layer[]' },\n",
