@@ -430,7 +430,7 @@ func TestConcurrentSets(t *testing.T) {
 		for range 3 {
 			// log reads only what the branch leads to. fsck lists the objects first
 			// and the branches later, so beside a writer it may miss new commits.
-			git(t, store.Path(), "", "log", "--stat", Branch)
+			git(t, store.Path(), "", "log", "--all", "--stat")
 			if _, err := s.List(t.Context()); err != nil {
 				t.Error(err)
 			}
