@@ -11,18 +11,16 @@ import (
 const driver = "../../backend/vm/vz"
 
 func TestDriverIsSound(t *testing.T) {
-	for _, arch := range []string{"arm64", "amd64"} {
-		r, err := check(t.Context(), target{dir: driver, arch: arch, patterns: []string{"."}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range r.problems {
-			t.Errorf("%s: %s", arch, p)
-		}
-		// Without the framework's binding nothing would have been checked.
-		if r.checked < 2 || r.loaded < 100 {
-			t.Errorf("%s: %d packages were checked and %d loaded: that cannot be all", arch, r.checked, r.loaded)
-		}
+	r, err := check(t.Context(), target{dir: driver, arch: "arm64", patterns: []string{"."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.problems {
+		t.Error(p)
+	}
+	// Without the framework's binding nothing would have been checked.
+	if r.checked < 2 || r.loaded < 100 {
+		t.Errorf("%d packages were checked and %d loaded: that cannot be all", r.checked, r.loaded)
 	}
 }
 
