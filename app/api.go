@@ -33,8 +33,11 @@ func (a *API) ReportDefect(text string) {
 // Painted records when the page drew something for the first time, in milliseconds
 // of the Unix epoch. It is what a person waits for after opening the app.
 func (a *API) Painted(at float64) {
-	painted := time.UnixMicro(int64(at * 1000))
-	a.s.log.Info("first paint", "afterStart", painted.Sub(processStart()).Round(time.Millisecond))
+	a.s.paint.Do(func() {
+		painted := time.UnixMicro(int64(at * 1000))
+		a.s.log.Info("first paint", "afterStart", painted.Sub(processStart()).Round(time.Millisecond))
+		close(a.s.painted)
+	})
 }
 
 // maxDefect is how much of a defect's text is kept, in bytes.

@@ -78,8 +78,20 @@ func (s *shell) join(ctx context.Context) (*control.Client, error) {
 	}
 }
 
+// paintTime is how long autostart waits for the page. Booting takes the processors
+// that the first paint needs, and seconds; a person sees the window first.
+const paintTime = 2 * time.Second
+
 // autostart starts the machine if the settings say so.
 func (s *shell) autostart(client *control.Client) {
+	if !s.config.hidden {
+		select {
+		case <-s.painted:
+		case <-time.After(paintTime):
+		case <-s.life.Done():
+			return
+		}
+	}
 	settings, err := client.Settings(s.life)
 	if err != nil {
 		s.log.Error("read the settings", "err", err)

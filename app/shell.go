@@ -35,6 +35,9 @@ type shell struct {
 	end   context.CancelFunc
 	owned sync.WaitGroup // every goroutine of the shell
 
+	paint   sync.Once
+	painted chan struct{} // closed when the page has drawn something
+
 	joining sync.Mutex // held while a connection is made
 	loading sync.Mutex // held while the page gets a snapshot
 	pump    *pump      // the engine's events on their way to the page; guarded by loading
@@ -54,7 +57,8 @@ func newShell(c *config, i *instance) *shell {
 	s := &shell{
 		config: c, instance: i, life: life, end: end,
 		link: Link{State: "connecting"}, logs: map[string]context.CancelFunc{},
-		log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		painted: make(chan struct{}),
+		log:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	s.api = &API{s: s}
 	s.tray = newTray(s)
