@@ -139,6 +139,20 @@ test('removing a container says what is lost', async () => {
   await expect.poll(() => page.getByRole('gridcell', { name: 'web', exact: true }).count()).toBe(0);
 });
 
+test('a defect is told, and one before the window stands leaves words instead of a white page', async () => {
+  await open('empty');
+  await page.evaluate(() => setTimeout(() => Promise.reject(new Error('planted'))));
+  await toast('Something in this window failed').getByText('planted').waitFor();
+  await page.addInitScript(() => {
+    window.matchMedia = () => {
+      throw new Error('broken from the start');
+    };
+  });
+  await page.reload();
+  await page.getByText('broken from the start').waitFor();
+  defects = [];
+});
+
 test('commands, filter, theme and text size by keyboard', async () => {
   await open();
   await page.keyboard.press('Control+k');

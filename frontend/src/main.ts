@@ -1,6 +1,7 @@
 import { mount } from 'svelte';
 import { connect } from '$lib/bridge/connect';
 import { App } from '$lib/app.svelte';
+import { overlay } from '$lib/ui/overlay.svelte';
 import { textScale } from '$lib/ui/scale.svelte';
 import '$lib/styles/fonts.css';
 import '$lib/styles/tokens.css';
@@ -20,8 +21,13 @@ async function open(): Promise<void> {
     const text = what instanceof Error ? `${what}\n${what.stack}` : String(what);
     void bridge.reportDefect(`window: ${text}`);
   };
-  window.addEventListener('error', (event) => report(event.error ?? event.message));
-  window.addEventListener('unhandledrejection', (event) => report(event.reason));
+  const reportAndTell = (what: unknown) => {
+    report(what);
+    const hint = what instanceof Error ? what.message : String(what);
+    overlay.tell('error', 'Something in this window failed. It is in the engine’s log.', { hint });
+  };
+  window.addEventListener('error', (event) => reportAndTell(event.error ?? event.message));
+  window.addEventListener('unhandledrejection', (event) => reportAndTell(event.reason));
   mount(Window, { target, props: { app, onfail: report } });
 }
 
