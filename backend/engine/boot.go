@@ -169,7 +169,11 @@ func (b *boot) cmdline() ([]string, error) {
 		return nil, control.Errorf(control.CodeInvalid, "the shared folders cannot be given to the guest: %v", err).
 			WithHint("change the setting share/folders")
 	}
-	return guest.Cmdline(g), nil
+	words, err := b.e.image.kernelArgs()
+	if err != nil {
+		return nil, err
+	}
+	return append(words, guest.Cmdline(g)...), nil
 }
 
 // observer hands frames from the network kit to the recording.

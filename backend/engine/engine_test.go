@@ -52,8 +52,8 @@ func newWorld(t *testing.T) *world {
 	if err := os.MkdirAll(image, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"vmlinux", "initrd", "root.erofs"} {
-		if err := os.WriteFile(filepath.Join(image, name), []byte("x"), 0o644); err != nil {
+	for _, name := range []string{"vmlinux", "initrd", "root.erofs", "manifest.json"} {
+		if err := os.WriteFile(filepath.Join(image, name), []byte("{}"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

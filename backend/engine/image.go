@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,10 +17,27 @@ func (i image) kernel() string { return filepath.Join(string(i), "vmlinux") }
 func (i image) initrd() string { return filepath.Join(string(i), "initrd") }
 func (i image) root() string   { return filepath.Join(string(i), "root.erofs") }
 
+func (i image) manifest() string { return filepath.Join(string(i), "manifest.json") }
+
+// kernelArgs are the words that the image wants on its kernel's command line.
+func (i image) kernelArgs() ([]string, error) {
+	text, err := os.ReadFile(i.manifest())
+	if err != nil {
+		return nil, fmt.Errorf("read the image's manifest: %w", err)
+	}
+	var manifest struct {
+		KernelArgs []string `json:"kernelArgs"`
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return nil, fmt.Errorf("read the image's manifest: %w", err)
+	}
+	return manifest.KernelArgs, nil
+}
+
 // check tells whether the files are there, so that their absence is one clear
 // message and not a failed boot.
 func (i image) check() error {
-	for _, file := range []string{i.kernel(), i.initrd(), i.root()} {
+	for _, file := range []string{i.kernel(), i.initrd(), i.root(), i.manifest()} {
 		if _, err := os.Stat(file); err != nil {
 			e := control.Errorf(control.CodeNotFound, "the guest image is not complete: %s is missing", file).
 				WithHint("build it with `make image`, or name its directory with --image or SLIPWAY_IMAGE")
