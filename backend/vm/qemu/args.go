@@ -106,6 +106,11 @@ func newBoard(h Host) (board, error) {
 	case vm.TCG:
 		// thread=single: with one CPU a thread of its own gains nothing.
 		b.accel, b.cpu = "tcg,thread=single,tb-size=512", "max"
+		if h.Arch == "amd64" {
+			// A kernel that sees these clears and copies memory by string
+			// instructions on bytes, which emulation runs byte by byte.
+			b.cpu += ",erms=off,fsrm=off"
+		}
 	default:
 		return board{}, &vm.Fault{Code: vm.CodeAccelerator, Message: fmt.Sprintf("QEMU has no accelerator %q.", h.Accelerator),
 			Hint: "Set the accelerator to auto."}
