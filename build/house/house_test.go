@@ -107,6 +107,8 @@ var product = []string{
 
 var boundaries = []boundary{
 	{"backend", wails, "", "only app and main.go know Wails and the tray, so that the engine runs without a window"},
+	{"build", wails, "", "tests drive the window from outside"},
+	{"guest-image", wails, "", "the guest has no window"},
 	{"backend", []string{module + "app", module + "frontend"}, "", "the engine knows nothing of the window"},
 	{"backend/vm", append(product, module+"backend/network", module+"backend/datakit", module+"backend/ninep", module+"backend/capture", module+"backend/packet"), "", "the VM kit stands alone"},
 	{"backend/network", append(product, module+"backend/vm", module+"backend/datakit", module+"backend/ninep", module+"backend/capture", module+"backend/packet"), "", "the network kit stands alone"},
@@ -291,6 +293,11 @@ func TestBindingsAreFresh(t *testing.T) {
 		}
 		if got, ok := before[name]; !ok || got != want {
 			t.Errorf("%s/%s is stale: run `make generate` and commit it", bindings, name)
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			t.Errorf("%s/%s is of a time gone by: run `make generate` and commit it", bindings, name)
 		}
 	}
 	if len(after) == 0 {
