@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -100,15 +101,13 @@ func testPublished(s *session, port int) {
 	if body := get(s.t, port); body != "hello from the container\n" {
 		s.t.Errorf("the port answered %q", body)
 	}
-	var ports []control.Port
-	s.json(&ports, "ports", "ls", "--json")
-	found := false
-	for _, p := range ports {
-		found = found || p.HostPort == port && p.Target == "web" && p.State == "open" && p.Origin == "docker"
-	}
-	if !found {
-		s.t.Errorf("ports: %+v", ports)
-	}
+	s.eventually("the port is listed with its container", 10*time.Second, func() bool {
+		var ports []control.Port
+		s.json(&ports, "ports", "ls", "--json")
+		return slices.ContainsFunc(ports, func(p control.Port) bool {
+			return p.HostPort == port && p.Target == "web" && p.State == "open" && p.Origin == "docker"
+		})
+	})
 	// What was asked for every address must not be open to the network.
 	out, err := exec.Command("ss", "-Hltn", fmt.Sprintf("sport = :%d", port)).Output()
 	if err != nil {
