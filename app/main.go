@@ -91,7 +91,7 @@ func run(c *config, assets fs.FS) error {
 	s := newShell(c, i)
 	defer i.Close() // if there was no shutdown
 	s.tray.beforeWindow()
-	return wails.Run(&options.App{
+	return open(&options.App{
 		Title:            "Slipway",
 		Width:            1180,
 		Height:           780,
@@ -112,6 +112,21 @@ func run(c *config, assets fs.FS) error {
 		},
 		Mac: &mac.Options{TitleBar: mac.TitleBarDefault()},
 	})
+}
+
+// open runs the window. Where a display is named but does not answer, Wails panics.
+func open(o *options.App) (err error) {
+	defer func() {
+		p := recover()
+		if p != nil && fmt.Sprint(p) != "failed to init GTK" {
+			panic(p)
+		}
+		if p != nil {
+			err = control.Errorf(control.CodeUnavailable, "the display %s does not answer", os.Getenv("DISPLAY")).
+				WithHint("run `slipway up` for the engine without a window, or correct DISPLAY")
+		}
+	}()
+	return wails.Run(o)
 }
 
 // formatError gives the frontend what a person needs to read. Wails sends the
