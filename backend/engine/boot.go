@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/slipway-desktop/slipway/backend/engine/settings"
 	"github.com/slipway-desktop/slipway/backend/guest"
 	"github.com/slipway-desktop/slipway/backend/network"
+	"github.com/slipway-desktop/slipway/backend/network/link"
 	"github.com/slipway-desktop/slipway/backend/network/resolver"
 	"github.com/slipway-desktop/slipway/backend/share"
 	"github.com/slipway-desktop/slipway/backend/vm"
@@ -97,28 +99,50 @@ func (e *Engine) newBoot(ctx context.Context) (*boot, error) {
 
 // run begins to serve the machine that is about to start.
 func (b *boot) run() error {
-	// A socket file of an engine that was killed would make Listen fail; the
-	// home's lock says that nobody uses it.
-	if err := os.Remove(b.e.home.network()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("set up the network: %w", err)
-	}
-	listener, err := net.Listen("unix", b.e.home.network())
+	serve, err := b.listen()
 	if err != nil {
-		return fmt.Errorf("set up the network: %w", err)
-	}
-	// The directory keeps others out already; the mode says it a second time.
-	if err := os.Chmod(b.e.home.network(), 0o600); err != nil {
-		listener.Close()
 		return fmt.Errorf("set up the network: %w", err)
 	}
 	ctx, end := context.WithCancel(b.e.life)
 	b.end = end
 	b.parts, b.ctx = errgroup.WithContext(ctx)
 	b.own("network", b.net.Run)
-	b.own("network link", func(ctx context.Context) error { return b.net.ServeQEMU(ctx, listener) })
+	b.own("network link", serve)
 	b.own("forwards", b.watchForwards)
 	b.own("gauges", b.watchGuest)
 	return nil
+}
+
+// listen makes the socket for the machine's network card, of the kind that the
+// driver uses, and returns what serves it.
+func (b *boot) listen() (serve func(context.Context) error, err error) {
+	path := b.e.home.network()
+	// A socket file of an engine that was killed would make this fail; the home's
+	// lock says that nobody uses it.
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var socket io.Closer
+	if b.e.driver.Capabilities().LinkKind == "datagram" {
+		conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+		if err != nil {
+			return nil, err
+		}
+		socket = conn
+		serve = func(ctx context.Context) error { return b.net.ServeConn(ctx, link.Datagram(link.Peer(conn))) }
+	} else {
+		listener, err := net.Listen("unix", path)
+		if err != nil {
+			return nil, err
+		}
+		socket = listener
+		serve = func(ctx context.Context) error { return b.net.ServeQEMU(ctx, listener) }
+	}
+	// The directory keeps others out already; the mode says it a second time.
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	return serve, nil
 }
 
 // own runs a part of the boot. One that fails is logged and ends no other: a
@@ -150,7 +174,7 @@ func (b *boot) config() (vm.Config, error) {
 		Kernel: b.e.image.kernel(), Initrd: b.e.image.initrd(), Cmdline: words,
 		Disks: []vm.Disk{
 			{ID: "root", Path: b.e.image.root(), Format: vm.Raw, ReadOnly: true},
-			{ID: "data", Path: b.e.home.dataDisk(), Format: vm.Qcow2},
+			{ID: "data", Path: b.e.dataDisk(), Format: b.e.diskFormat()},
 		},
 		Link: vm.Link{Socket: b.e.home.network(), MAC: machineMAC, MTU: v.NetMTU},
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/slipway-desktop/slipway/backend/docker"
 	"github.com/slipway-desktop/slipway/backend/engine/settings"
 	"github.com/slipway-desktop/slipway/backend/vm"
-	"github.com/slipway-desktop/slipway/backend/vm/disk"
 	"github.com/slipway-desktop/slipway/backend/vm/driver"
 )
 
@@ -213,15 +212,6 @@ func (e *Engine) recover(ctx context.Context) error {
 		e.log.Warn("ended a machine that a killed engine had left", "pid", found.PID, "killed", found.Killed)
 	}
 	return nil
-}
-
-// diskGiB is the size of the data disk, which can only grow; 0 if there is none.
-func (e *Engine) diskGiB() int {
-	image, err := disk.Inspect(e.home.dataDisk())
-	if err != nil {
-		return 0
-	}
-	return int(image.VirtualSize >> 30)
 }
 
 // sources is what the control tree shows.

@@ -22,7 +22,6 @@ type home string
 func (h home) lock() string     { return filepath.Join(string(h), "lock") }
 func (h home) log() string      { return filepath.Join(string(h), "engine.log") }
 func (h home) settings() string { return filepath.Join(string(h), "settings.git") }
-func (h home) dataDisk() string { return filepath.Join(string(h), "data.qcow2") }
 func (h home) run() string      { return filepath.Join(string(h), "run") }
 func (h home) docker() string   { return filepath.Join(h.run(), "docker.sock") }
 func (h home) network() string  { return filepath.Join(h.run(), "net.sock") }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -74,21 +73,6 @@ func (e *Engine) prepare(ctx context.Context) (config vm.Config, running bool, e
 	e.boot = b
 	e.mu.Unlock()
 	return config, false, nil
-}
-
-// prepareDisk makes the data disk, or grows it to the size that is set.
-func (e *Engine) prepareDisk(gib int) error {
-	path, size := e.home.dataDisk(), int64(gib)<<30
-	image, err := disk.Inspect(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return disk.CreateQcow2(path, size)
-	case err != nil:
-		return err
-	case image.VirtualSize < size:
-		return disk.GrowQcow2(path, size)
-	}
-	return nil
 }
 
 // Stop stops the machine cleanly.
@@ -223,6 +207,7 @@ func (e *Engine) machineStatus() control.MachineStatus {
 func controlError(err error) error {
 	var ready *control.Error
 	var fault *vm.Fault
+	var full *disk.NoSpaceError
 	switch {
 	case err == nil:
 		return nil
@@ -245,6 +230,8 @@ func controlError(err error) error {
 		return &control.Error{Code: code, Message: fault.Error(), Hint: fault.Hint, Err: err}
 	case errors.Is(err, vm.ErrClosed):
 		return control.Errorf(control.CodeUnavailable, "the engine is stopping")
+	case errors.As(err, &full):
+		return &control.Error{Code: control.CodeNoSpace, Message: full.Error(), Hint: "make room on this disk, then start again", Err: err}
 	case errors.Is(err, os.ErrPermission):
 		return &control.Error{Code: control.CodeDenied, Message: err.Error(), Err: err}
 	}

@@ -180,7 +180,7 @@ func (g *gauge) readEngine() {
 
 func (g *gauge) readNetwork(b *boot) {
 	n := b.net.Stats()
-	size, _ := diskOnHost(b.e.home.dataDisk()) // a gauge: 0 says enough
+	size, _ := diskOnHost(b.e.dataDisk()) // a gauge: 0 says enough
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	seconds := gaugeInterval.Seconds()

@@ -251,11 +251,11 @@ func testLifecycle(s *session, port int) {
 	if out, err := cmd.Output(); err != nil || len(out) != 25000 {
 		s.t.Errorf("cat through run -i: %d bytes, %v", len(out), err)
 	}
-	var list []control.Container
-	s.json(&list, "containers", "--json")
-	if len(list) != 2 {
-		s.t.Errorf("containers: %+v", list)
-	}
+	s.eventually("only the two that were not to be removed are listed", 10*time.Second, func() bool {
+		var list []control.Container
+		s.json(&list, "containers", "--json")
+		return len(list) == 2
+	})
 	s.docker("stop", "-t", "1", "web")
 	if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
 		c.Close()
