@@ -9,7 +9,7 @@ trap 'rm -rf "$stage"' EXIT
 install -Dm755 -t "$stage/$name/bin" build/bin/slipway build/bin/slipway-desktop
 install -Dm644 -t "$stage/$name/share/slipway/$arch" guest-image/out/"$arch"/{vmlinux,initrd,root.erofs,manifest.json}
 install -Dm644 build/linux/slipway.desktop "$stage/$name/share/applications/slipway.desktop"
-install -Dm644 build/appicon.png "$stage/$name/share/icons/hicolor/512x512/apps/slipway.png"
+install -Dm644 build/appicon.png "$stage/$name/share/pixmaps/slipway.png"
 install -Dm644 -t "$stage/$name" LICENSE README.md CHANGELOG.md
 mkdir -p dist
 # The same inputs give the same archive.

@@ -102,12 +102,22 @@ func bare(image string) (float64, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
+	text, err := os.ReadFile(filepath.Join(image, "manifest.json"))
+	if err != nil {
+		return 0, err
+	}
+	var manifest struct {
+		KernelArgs []string `json:"kernelArgs"`
+	}
+	if err := json.Unmarshal(text, &manifest); err != nil {
+		return 0, err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	began := time.Now()
 	m, err := driver.Default(driver.Options{}).Start(ctx, vm.Config{
 		Name: "bare", Dir: dir, CPUs: 1, MemoryMiB: 1024, Accelerator: vm.TCG,
-		Kernel: filepath.Join(image, "vmlinux"), Initrd: filepath.Join(image, "initrd"),
+		Kernel: filepath.Join(image, "vmlinux"), Initrd: filepath.Join(image, "initrd"), Cmdline: manifest.KernelArgs,
 	})
 	if err != nil {
 		return 0, err
