@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/docker"
 )
 
 func TestAddressPlan(t *testing.T) {
@@ -185,5 +186,32 @@ func TestErrorsTravelAsJSON(t *testing.T) {
 	text, err := json.Marshal(control.Errorf(control.CodeTaken, "port 80 is taken").WithHint("pick another"))
 	if err != nil || string(text) != `{"code":"taken","message":"port 80 is taken","hint":"pick another"}` {
 		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestNamesTellClientsOfTheHostFromTheGateway(t *testing.T) {
+	n := newNames()
+	n.place(addressPlan(netip.MustParsePrefix("192.168.65.0/24")))
+	n.learn([]docker.Container{{Name: "web", Addresses: []string{"172.17.0.2"}}})
+	for _, c := range []struct {
+		proto uint8
+		ep    string
+		want  string
+	}{
+		{6, "192.168.65.1:40000", "host"}, // a browser, through a published port
+		{6, "192.168.65.1:53", "gateway"},
+		{17, "192.168.65.1:67", "gateway"},
+		{1, "192.168.65.1:0", "gateway"},
+		{6, "192.168.65.254:8080", "host"},
+		{17, "192.168.65.3:68", "machine"},
+		{6, "172.17.0.2:80", "web"},
+	} {
+		if got, ok := n.Name(c.proto, netip.MustParseAddrPort(c.ep)); !ok || got.Name != c.want {
+			t.Errorf("Name(%d, %s) = %q, %v, want %q", c.proto, c.ep, got.Name, ok, c.want)
+		}
+	}
+	n.forget()
+	if got, ok := n.Name(6, netip.MustParseAddrPort("172.17.0.2:80")); ok {
+		t.Errorf("a container of a machine that is down is still %q", got.Name)
 	}
 }

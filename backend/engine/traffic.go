@@ -88,7 +88,7 @@ func newNames() *names {
 }
 
 // Name is called for each new flow with the recording's lock held.
-func (n *names) Name(_ uint8, ep netip.AddrPort) (capture.Endpoint, bool) {
+func (n *names) Name(proto uint8, ep netip.AddrPort) (capture.Endpoint, bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	addr := ep.Addr().Unmap()
@@ -96,8 +96,20 @@ func (n *names) Name(_ uint8, ep netip.AddrPort) (capture.Endpoint, bool) {
 		return end, true
 	}
 	end, ok := n.fixed[addr]
+	if end.Kind == capture.KindGateway && proto == protoTCP && ep.Port() != portDNS {
+		// Published ports and forwards dial from the gateway's address, and for
+		// itself it only answers: so this is a client on the computer.
+		return hostEndpoint, true
+	}
 	return end, ok
 }
+
+const (
+	protoTCP = 6 // IANA
+	portDNS  = 53
+)
+
+var hostEndpoint = capture.Endpoint{Kind: capture.KindHost, Name: "host"}
 
 // place says which addresses of the network are whose.
 func (n *names) place(a addresses) {
@@ -106,7 +118,7 @@ func (n *names) place(a addresses) {
 	n.fixed = map[netip.Addr]capture.Endpoint{
 		a.guest:   {Kind: capture.KindGuest, Name: "machine"},
 		a.gateway: {Kind: capture.KindGateway, Name: "gateway"},
-		a.host:    {Kind: capture.KindHost, Name: "host"},
+		a.host:    hostEndpoint,
 	}
 }
 

@@ -241,6 +241,28 @@ func TestFormatted(t *testing.T) {
 	}
 }
 
+// Each module that we ask for has a line in ARCHITECTURE.md that says why.
+func TestDependenciesAreExplained(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllSubmatch(mod, -1)
+	if len(direct) == 0 {
+		t.Fatal("go.mod has no direct dependencies: this test looks in the wrong place")
+	}
+	for _, m := range direct {
+		name := regexp.MustCompile(`/v\d+$`).ReplaceAll(m[1], nil)
+		if !bytes.Contains(text, name) {
+			t.Errorf("go.mod asks for %s, and ARCHITECTURE.md does not say why", m[1])
+		}
+	}
+}
+
 // Only the bridge may know that there is a Go side behind the window.
 func TestOnlyTheBridgeImportsBindings(t *testing.T) {
 	imports := regexp.MustCompile(`(?:from|import)\s*\(?\s*['"][^'"]*wailsjs`)
