@@ -19,7 +19,6 @@ import (
 const (
 	suite         = "trixie"
 	keyring       = "/usr/share/keyrings/debian-archive-keyring.gpg"
-	defaultMirror = "http://deb.debian.org/debian"
 	listsLifetime = 24 * time.Hour
 )
 
@@ -231,9 +230,11 @@ func hashFile(file string) (sum string, size int64, err error) {
 }
 
 // hostMirrors returns where the host gets Debian and its security updates from, so
-// that a machine with a mirror or proxy of its own uses it here too.
+// that a machine with a mirror or proxy of its own uses it here too; "" if it does not
+// tell. The label is known once the host has fetched the archive's lists; before that
+// the address tells, which ends alike on every mirror.
 func hostMirrors(ctx context.Context) [2]string {
-	mirrors := [2]string{defaultMirror, defaultMirror + "-security"}
+	var mirrors [2]string
 	out, err := runTool(ctx, "", "apt-get", "indextargets", "--format", "$(LABEL)|$(REPO_URI)", "Created-By: Packages")
 	if err != nil {
 		return mirrors // no apt sources at all; apt-get itself is checked by its first real use
@@ -241,10 +242,10 @@ func hostMirrors(ctx context.Context) [2]string {
 	for line := range strings.SplitSeq(string(out), "\n") {
 		label, uri, _ := strings.Cut(line, "|")
 		uri = strings.TrimSuffix(uri, "/")
-		switch label {
-		case "Debian":
+		switch {
+		case label == "Debian", label == "" && strings.HasSuffix(uri, "/debian"):
 			mirrors[0] = uri
-		case "Debian-Security":
+		case label == "Debian-Security", label == "" && strings.HasSuffix(uri, "/debian-security"):
 			mirrors[1] = uri
 		}
 	}

@@ -69,6 +69,12 @@ func run(ctx context.Context, args []string, log *slog.Logger) error {
 	if *security != "" {
 		mirrors[1] = *security
 	}
+	if mirrors[0] == "" {
+		return errors.New("this computer's apt names no Debian archive; give one with -mirror")
+	}
+	if mirrors[1] == "" {
+		mirrors[1] = mirrors[0] + "-security" // as the archive's mirrors lie
+	}
 	apt, err := newApt(filepath.Join(*cache, "apt"), a.name, mirrors, log)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ const parties = {
   db: { name: 'shop-db-1', ip: '172.18.0.2', container: true },
   worker: { name: 'shop-worker-1', ip: '172.18.0.5', container: true },
   github: { name: 'api.github.com', ip: '140.82.121.6' },
-  debian: { name: 'deb.debian.org', ip: '151.101.2.132' },
+  debian: { name: 'packages.example.org', ip: '203.0.113.9' },
   stale: { name: '', ip: '10.20.0.9' },
 } satisfies Record<string, Party>;
 
@@ -45,7 +45,7 @@ const paths = [
 ];
 const names = [
   'api.github.com',
-  'deb.debian.org',
+  'packages.example.org',
   'shop-db-1',
   'registry.example.org',
   'telemetry.example.net',
@@ -107,7 +107,7 @@ const talks: Talk[] = [
     to: parties.debian,
     port: 443,
     app: 'TLS',
-    detail: () => 'deb.debian.org',
+    detail: () => 'packages.example.org',
     size: [240, 64000],
     every: 30,
     life: 60,
