@@ -101,6 +101,8 @@ const (
 	TopicFlows      Topic = "flows"      // FlowChanges: only what changed since the event before
 	TopicCapture    Topic = "capture"    // capture.Status: new packets are there to be queried
 	TopicSettings   Topic = "settings"   // SettingsState
+	TopicData       Topic = "data"       // DataState
+	TopicPipelines  Topic = "pipelines"  // []pipeline.Run: the newest 200
 	TopicLog        Topic = "log"        // []LogLine: the lines since the event before
 )
 

@@ -157,13 +157,13 @@ func (tx *Tx) Commit(ctx context.Context, m Message) (Commit, error) {
 	if tx.done {
 		return Commit{}, ErrClosed
 	}
-	c, err := tx.store.land(ctx, tx.branch, m, func(b *batch, ours Hash) (edits, error) {
+	c, err := tx.store.land(ctx, tx.branch, m, onto(func(b *batch, ours Hash) (edits, error) {
 		changes, err := diffTrees(b, tx.base.tree, tx.root.build(b), maxTxFiles)
 		if err != nil {
 			return nil, err
 		}
 		return rebase(b, changes, ours)
-	})
+	}))
 	tx.done = err == nil
 	return c, err
 }
