@@ -6,19 +6,34 @@
  * A refused request rejects with a `Problem`, which holds what a person reads.
  */
 import type {
+  Action,
+  Branch,
   CaptureAction,
+  ConflictQuestion,
   ContainerAction,
+  Content,
   Detail,
+  DiffQuestion,
+  FileDiff,
+  LogPage,
+  LogQuestion,
   Page,
   Payloads,
+  Place,
   Port,
   PortRequest,
   Query,
+  QueryStats,
+  Run,
   Setting,
   SettingDiff,
   SettingsChange,
   SettingsCommit,
+  Sides,
   Topic,
+  Transaction,
+  TreeEntry,
+  Watcher,
 } from './shapes.gen';
 
 export type * from './shapes.gen';
@@ -41,7 +56,7 @@ export interface Snapshot {
   events: AnyEvent[];
 }
 
-/** Lines of a followed container log; `end` is set on the last one, with the reason if it is a failure. */
+/** Lines of a followed log, of a container or of a run, without their ends; `end` is set on the last one, with the reason if it is a failure. */
 export interface LogChunk {
   lines: string[];
   end?: boolean;
@@ -80,6 +95,29 @@ export interface Bridge {
   settingsDiff(from: string, to: string): Promise<SettingDiff[]>;
   revertSettings(commit: string): Promise<SettingsCommit>;
   restoreSettings(commit: string): Promise<SettingsCommit>;
+
+  dataBranches(): Promise<Branch[]>;
+  dataLog(question: LogQuestion): Promise<LogPage>;
+  dataDiff(question: DiffQuestion): Promise<FileDiff[]>;
+  dataTree(place: Place): Promise<TreeEntry[]>;
+  dataFile(place: Place): Promise<Content>;
+  dataTransactions(): Promise<Transaction[]>;
+  dataConflict(question: ConflictQuestion): Promise<Sides>;
+  dataWatchers(): Promise<Watcher[]>;
+  dataStats(): Promise<QueryStats>;
+  /** Makes a branch what it was at a commit, by one new commit; "" lets the engine write the message. Returns the new commit's hash, as the two below do. */
+  dataRestore(branch: string, commit: string, message: string): Promise<string>;
+  /** Makes one file or directory of a branch what it was at a commit. */
+  dataRestorePath(branch: string, commit: string, path: string): Promise<string>;
+  dataRevert(branch: string, commit: string): Promise<string>;
+  dataCloseTransaction(branch: string, name: string): Promise<void>;
+  /** Asks where, writes a file of a commit there, returns the path, or '' if the person changed their mind. */
+  saveFile(place: Place): Promise<string>;
+
+  run(id: string): Promise<Run>;
+  runAction(id: string, action: Action): Promise<void>;
+  /** Sends the log of a run from its beginning and, while it runs, as it grows, until the returned function is called. */
+  followRunLog(id: string, fn: (chunk: LogChunk) => void): () => void;
 
   copyText(text: string): Promise<void>;
   openURL(url: string): Promise<void>;

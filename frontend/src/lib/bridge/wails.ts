@@ -9,7 +9,24 @@
 import type { AnyEvent, Bridge, Link, LogChunk } from '.';
 import { problemOf } from './problem';
 import { mend } from './mend';
-import type { Detail } from './shapes.gen';
+import type {
+  Action,
+  Branch,
+  ConflictQuestion,
+  Content,
+  Detail,
+  DiffQuestion,
+  FileDiff,
+  LogPage,
+  LogQuestion,
+  Place,
+  QueryStats,
+  Run,
+  Sides,
+  Transaction,
+  TreeEntry,
+  Watcher,
+} from './shapes.gen';
 import * as api from './wailsjs/go/app/API';
 
 /** What the app emits: topic → payload. */
@@ -18,6 +35,27 @@ interface Emitted {
   'slipway:link': Link;
   'slipway:logs': LogChunk & { stream: string };
   'slipway:navigate': string;
+}
+
+/** The functions of app.API that the generated bindings do not have yet. */
+interface DataAPI {
+  DataBranches(): Promise<Branch[]>;
+  DataLog(question: LogQuestion): Promise<LogPage>;
+  DataDiff(question: DiffQuestion): Promise<FileDiff[]>;
+  DataTree(place: Place): Promise<TreeEntry[]>;
+  DataFile(place: Place): Promise<Content>;
+  DataTransactions(): Promise<Transaction[]>;
+  DataConflict(question: ConflictQuestion): Promise<Sides>;
+  DataWatchers(): Promise<Watcher[]>;
+  DataStats(): Promise<QueryStats>;
+  DataRestore(branch: string, commit: string, message: string): Promise<string>;
+  DataRestorePath(branch: string, commit: string, path: string): Promise<string>;
+  DataRevert(branch: string, commit: string): Promise<string>;
+  DataCloseTransaction(branch: string, name: string): Promise<void>;
+  SaveFile(place: Place): Promise<string>;
+  Run(id: string): Promise<Run>;
+  RunAction(id: string, action: Action): Promise<void>;
+  FollowRunLog(stream: string, id: string): Promise<void>;
 }
 
 interface Runtime {
@@ -68,13 +106,15 @@ export function wailsBridge(): Bridge {
     }
   }
 
+  const data = (window.go as { app: { API: DataAPI } }).app.API;
+
   let streams = 0;
-  function followLogs(id: string, tail: number, fn: (chunk: LogChunk) => void): () => void {
+  function follow(begin: (stream: string) => Promise<void>, fn: (chunk: LogChunk) => void): () => void {
     const stream = `log-${(streams += 1)}`;
     const off = on('slipway:logs', (chunk) => {
       if (chunk.stream === stream) fn({ ...chunk, lines: chunk.lines ?? [] });
     });
-    api.FollowLogs(stream, id, tail).catch((thrown: unknown) => {
+    begin(stream).catch((thrown: unknown) => {
       fn({ lines: [], end: true, message: problemOf(thrown).message });
     });
     return () => {
@@ -97,7 +137,7 @@ export function wailsBridge(): Bridge {
     restartMachine: () => ask(api.RestartMachine()),
     killMachine: () => ask(api.KillMachine()),
     containerAction: (id, action) => ask(api.ContainerAction(id, action)),
-    followLogs,
+    followLogs: (id, tail, fn) => follow((stream) => api.FollowLogs(stream, id, tail), fn),
     addPort: (request) => ask(api.AddPort(request)),
     removePort: (id) => ask(api.RemovePort(id)),
     captureControl: (action) => ask(api.CaptureControl(action)),
@@ -114,6 +154,23 @@ export function wailsBridge(): Bridge {
     settingsDiff: async (from, to) => mend.list('SettingDiff', await ask(api.SettingsDiff(from, to))),
     revertSettings: async (commit) => mend.shape('SettingsCommit', await ask(api.RevertSettings(commit))),
     restoreSettings: async (commit) => mend.shape('SettingsCommit', await ask(api.RestoreSettings(commit))),
+    dataBranches: async () => mend.list('Branch', await ask(data.DataBranches())),
+    dataLog: async (question) => mend.shape('LogPage', await ask(data.DataLog(question))),
+    dataDiff: async (question) => mend.list('FileDiff', await ask(data.DataDiff(question))),
+    dataTree: async (place) => mend.list('TreeEntry', await ask(data.DataTree(place))),
+    dataFile: (place) => ask(data.DataFile(place)),
+    dataTransactions: async () => mend.list('Transaction', await ask(data.DataTransactions())),
+    dataConflict: (question) => ask(data.DataConflict(question)),
+    dataWatchers: async () => mend.list('Watcher', await ask(data.DataWatchers())),
+    dataStats: () => ask(data.DataStats()),
+    dataRestore: (branch, commit, message) => ask(data.DataRestore(branch, commit, message)),
+    dataRestorePath: (branch, commit, path) => ask(data.DataRestorePath(branch, commit, path)),
+    dataRevert: (branch, commit) => ask(data.DataRevert(branch, commit)),
+    dataCloseTransaction: (branch, name) => ask(data.DataCloseTransaction(branch, name)),
+    saveFile: (place) => ask(data.SaveFile(place)),
+    run: async (id) => mend.shape('Run', await ask(data.Run(id))),
+    runAction: (id, action) => ask(data.RunAction(id, action)),
+    followRunLog: (id, fn) => follow((stream) => data.FollowRunLog(stream, id), fn),
     copyText: async (text) => {
       if (!(await runtime.ClipboardSetText(text))) throw problemOf('The clipboard did not take the text.');
     },

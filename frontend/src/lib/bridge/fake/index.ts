@@ -5,9 +5,25 @@
  */
 import type { AnyEvent, Bridge, Link, LogChunk, Snapshot } from '..';
 import { Problem } from '../problem';
-import type { ContainerAction, LogLine, Payloads, Port, PortRequest, Stats, Topic } from '../shapes.gen';
+import type {
+  Action,
+  ConflictQuestion,
+  ContainerAction,
+  DiffQuestion,
+  LogLine,
+  LogQuestion,
+  Payloads,
+  Place,
+  Port,
+  PortRequest,
+  Stats,
+  Topic,
+} from '../shapes.gen';
 import { bootLog, bootTime, firstContainers, firstPorts, firstStatus, past, phasesAt } from './data';
+import { FakeOpen } from './open';
 import { random } from './random';
+import { FakeRepo } from './repo';
+import { FakeRuns } from './runs';
 import { FakeSettings } from './settings';
 import { FakeTraffic } from './traffic';
 
@@ -24,6 +40,10 @@ export class FakeBridge implements Bridge {
   #log: LogLine[] = [];
   #history = new FakeSettings();
   #traffic = new FakeTraffic();
+  #repo = new FakeRepo();
+  #runs = new FakeRuns(this.#repo);
+  #open = new FakeOpen(this.#repo);
+  #revision = 1;
   #scene: string;
   #launched = 0;
   #timer: ReturnType<typeof setInterval>;
@@ -47,6 +67,12 @@ export class FakeBridge implements Bridge {
       applied: this.#history.head,
       pending: scene === 'busy' ? ['vm/memory'] : [],
     };
+    if (scene === 'empty') {
+      this.#repo.clear();
+      this.#runs.list = [];
+      [this.#open.transactions, this.#open.watchers] = [[], []];
+    }
+    this.#copySettings();
     this.#batch = [];
     this.#timer = setInterval(() => scene !== 'down' && scene !== 'slow' && this.#tick(), tick);
   }
@@ -84,6 +110,8 @@ export class FakeBridge implements Bridge {
       event('flows', this.#traffic.all()),
       event('capture', this.#traffic.status()),
       event('settings', this.#status.settings),
+      event('data', this.#dataState()),
+      event('pipelines', structuredClone(this.#runs.list.slice(0, 200))),
       event('log', [...this.#log]),
     ];
     return later({ link: { epoch: 1, state: 'up' }, events });
@@ -215,6 +243,33 @@ export class FakeBridge implements Bridge {
   revertSettings = async (commit: string) => this.#changed(this.#history.revert(commit));
   restoreSettings = async (commit: string) => this.#changed(this.#history.restore(commit));
 
+  dataBranches = async () => later(this.#repo.branches());
+  dataLog = async (question: LogQuestion) => later(this.#repo.log(question), 25);
+  dataDiff = async (question: DiffQuestion) => later(this.#repo.diff(question), 25);
+  dataTree = async (place: Place) => later(this.#repo.tree(place), 25);
+  dataFile = async (place: Place) => later(this.#repo.file(place), 25);
+  dataTransactions = async () => later(this.#open.transactions);
+  dataConflict = async (question: ConflictQuestion) => later(this.#open.sides(question));
+  dataWatchers = async () => later(this.#open.watchers);
+  dataStats = async () => later(this.#open.stats());
+  dataRestore = async (branch: string, commit: string, message: string) =>
+    this.#written(this.#repo.restore(branch, commit, message));
+  dataRestorePath = async (branch: string, commit: string, path: string) =>
+    this.#written(this.#repo.restorePath(branch, commit, path));
+  dataRevert = async (branch: string, commit: string) => this.#written(this.#repo.revert(branch, commit));
+  dataCloseTransaction = async (branch: string, name: string) => {
+    this.#open.close(branch, name);
+    await this.#written(null);
+  };
+  saveFile = async ({ path = '' }: Place) => later(`/home/ann/${path.split('/').pop()}`, 200);
+  run = async (id: string) => later(this.#runs.find(id));
+  runAction = async (id: string, action: Action) => {
+    await later(null, 200);
+    this.#runs.act(id, action);
+    this.#emit('pipelines', this.#runs.list.slice(0, 200));
+  };
+  followRunLog = (id: string, fn: (chunk: LogChunk) => void) => this.#runs.follow(id, fn);
+
   async copyText(text: string): Promise<void> {
     await navigator.clipboard?.writeText(text);
   }
@@ -228,7 +283,28 @@ export class FakeBridge implements Bridge {
     this.#halt('stopped');
   }
 
+  #dataState() {
+    const { transactions, watchers } = this.#open;
+    return {
+      revision: this.#revision,
+      branches: this.#repo.branches().length,
+      transactions: transactions.length,
+      watchers: watchers.length,
+    };
+  }
+  #written<T>(made: T): Promise<T> {
+    this.#revision += 1;
+    this.#emit('data', this.#dataState());
+    return later(made);
+  }
+  /** The settings are a branch of the data store. */
+  #copySettings(): void {
+    for (const [commit, files] of this.#history.asCommits()) this.#repo.put('settings', commit, files);
+  }
+
   #changed<T>(commit: T): Promise<T> {
+    this.#copySettings();
+    void this.#written(null);
     const pending = this.#history
       .list()
       .filter((s) => s.applies === 'restart' && !s.isDefault)

@@ -1,7 +1,8 @@
 /** Made-up settings with a history that can be reverted. */
 import { Problem } from '../problem';
-import type { Setting, SettingDiff, SettingsChange, SettingsCommit } from '../shapes.gen';
+import type { Commit, Kind, Setting, SettingDiff, SettingsChange, SettingsCommit } from '../shapes.gen';
 import { firstSettings, past } from './data';
+import { textHash } from './endless';
 
 type Values = Record<string, string>;
 
@@ -55,6 +56,23 @@ export class FakeSettings {
       .map((s) => s.commit)
       .reverse()
       .slice(0, limit || undefined);
+  }
+
+  /** Its commits as those of a branch, oldest first. */
+  asCommits(): [Commit, Map<string, string>][] {
+    return this.#history.map(({ commit, values }) => {
+      const { hash, parent, author, time, message } = commit;
+      const changes = commit.changes.map(({ key, kind }) => ({
+        path: key,
+        kind: kind as Kind,
+        old: textHash(`${key}${parent}`),
+        new: textHash(`${key}${hash}`),
+      }));
+      const parents = parent ? [parent] : [];
+      const email = `${author.split(' ')[0]}@example.org`;
+      const made = { hash, tree: textHash(`tree ${hash}`), parents, author, email, time, message, changes };
+      return [made, new Map(Object.entries(values).map(([key, value]) => [key, `${value}\n`]))];
+    });
   }
 
   set({ values, message }: SettingsChange): SettingsCommit {
