@@ -62,14 +62,15 @@ type answer struct {
 }
 
 // Dial connects to a server, agrees on a session and attaches as this process's
-// user. The connection is closed if ctx ends before Dial returns.
+// user, with reads that just block: see AttachRequest.Plain. The connection is
+// closed if ctx ends before Dial returns.
 func Dial(ctx context.Context, network, address string) (*Client, error) {
 	var d net.Dialer
 	nc, err := d.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return NewClient(ctx, nc, AttachRequest{UID: uint32(os.Getuid())})
+	return NewClient(ctx, nc, AttachRequest{UID: uint32(os.Getuid()), Name: plainName})
 }
 
 // NewClient is Dial on a connection that exists; the client owns it from now on,
@@ -91,6 +92,10 @@ func NewClient(ctx context.Context, nc net.Conn, who AttachRequest) (*Client, er
 	go c.receive()
 	if err == nil {
 		c.root, err = c.attach(ctx, who)
+		if who.Plain() && errors.As(err, new(Errno)) { // another server, which has no such tree
+			who.Name = ""
+			c.root, err = c.attach(ctx, who)
+		}
 	}
 	if err != nil {
 		c.Close()
@@ -134,6 +139,7 @@ func (c *Client) attach(ctx context.Context, who AttachRequest) (*File, error) {
 	f := c.newFile("/")
 	m, err := c.rpc(ctx, &tAttach{f.id, noFid, who.User, who.Name, who.UID})
 	if err != nil {
+		c.forget(f)
 		return nil, err
 	}
 	f.qid = m.(*rQid).qid

@@ -61,6 +61,9 @@ func TestFiles(t *testing.T) {
 	if b, err := c.ReadFile(ctx, "a/f", 100); err != nil || string(b) != "hello\x00\x00" {
 		t.Errorf("after truncate: %q, %v", b, err)
 	}
+	if err := f.SetXattr(ctx, "user.color", []byte("blue"), XattrCreate); err != nil {
+		t.Errorf("setxattr: %v", err)
+	}
 	if b, err := f.Xattr(ctx, "user.color"); err != nil || string(b) != "blue" {
 		t.Errorf("xattr: %q, %v", b, err)
 	}

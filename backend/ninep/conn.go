@@ -157,9 +157,6 @@ func (c *conn) dispatch(ctx context.Context, kind uint8, tag uint16, frame *[]by
 	}
 	if !ok || kind%2 != 0 {
 		defer c.free(r)
-		if known(kind) && m == nil {
-			return c.reply(tag, nil, ENOTSUP)
-		}
 		if kind%2 != 0 {
 			return fmt.Errorf("message type %d is not a request", kind)
 		}

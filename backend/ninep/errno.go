@@ -32,7 +32,9 @@ const (
 	ENOSPC       Errno = 28
 	ESPIPE       Errno = 29
 	EROFS        Errno = 30
+	ERANGE       Errno = 34
 	ENAMETOOLONG Errno = 36
+	ENOLCK       Errno = 37
 	ENOTEMPTY    Errno = 39
 	ENODATA      Errno = 61
 	EPROTO       Errno = 71
@@ -63,7 +65,9 @@ var errnoTexts = map[Errno]string{
 	ENOSPC:       "no space left",
 	ESPIPE:       "cannot seek",
 	EROFS:        "read-only",
+	ERANGE:       "result too large",
 	ENAMETOOLONG: "name too long",
+	ENOLCK:       "no locks available",
 	ENOTEMPTY:    "directory not empty",
 	ENODATA:      "no such attribute",
 	EPROTO:       "protocol error",
@@ -96,6 +100,13 @@ func (e Errno) Is(target error) bool {
 		return e == ENOTSUP
 	}
 	return false
+}
+
+// Explainer is an error with more to say than a number: in 9P2000 and 9P2000.u
+// the explanation is what the client gets.
+type Explainer interface {
+	error
+	Explain() []byte
 }
 
 // ErrnoOf says which error number stands for err on the wire. An error that

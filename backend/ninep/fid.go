@@ -12,6 +12,7 @@ type place struct {
 	name   string
 	parent *place // nil at the root
 	depth  int
+	attach *AttachRequest
 }
 
 // fid is a client's name for a place, and for an open file there. All fields but
@@ -50,6 +51,7 @@ func (c *conn) use(r *request, id uint32) (view, error) {
 	}
 	f.refs++
 	f.users = append(f.users, r)
+	r.ctx = context.WithValue(r.ctx, attachKey{}, f.place.attach)
 	return view{f, f.place, f.handle, f.flags}, nil
 }
 
@@ -146,7 +148,7 @@ func (c *conn) opened(f *fid, p *place, h Handle, flags OpenFlags) {
 
 // child is the place of an entry of p.
 func (p *place) child(name string, n Node) *place {
-	return &place{node: n, name: name, parent: p, depth: p.depth + 1}
+	return &place{node: n, name: name, parent: p, depth: p.depth + 1, attach: p.attach}
 }
 
 // step follows one name of a walk.

@@ -234,21 +234,6 @@ func (f *File) Rename(ctx context.Context, oldName string, newDir *File, newName
 	return f.fail("rename "+oldName, err)
 }
 
-// Xattr returns an extended attribute, at most 64 KiB of it.
-func (f *File) Xattr(ctx context.Context, name string) ([]byte, error) {
-	x := f.c.newFile(f.path)
-	m, err := f.c.rpc(ctx, &tXattrwalk{f.id, x.id, name})
-	if err != nil {
-		if errors.As(err, new(Errno)) {
-			f.c.forget(x)
-		}
-		return nil, f.fail("getxattr", err)
-	}
-	defer x.Close()
-	const limit = 64 << 10
-	return readAll(ctx, x, int(min(m.(*rXattrwalk).size, limit)))
-}
-
 // readAll reads to the end, or until there are limit bytes.
 func readAll(ctx context.Context, f *File, limit int) ([]byte, error) {
 	var out []byte
@@ -279,11 +264,15 @@ func (f *File) Remove(ctx context.Context) error {
 func (f *File) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushPatience)
 	defer cancel()
+	return f.fail("close", f.close(ctx))
+}
+
+func (f *File) close(ctx context.Context) error {
 	_, err := f.c.rpc(ctx, &tClunk{f.id})
 	if err == nil || errors.As(err, new(Errno)) {
 		f.c.forget(f)
 	}
-	return f.fail("close", err)
+	return err
 }
 
 // FileInfo is what Stat tells.

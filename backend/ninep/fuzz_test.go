@@ -23,11 +23,16 @@ func samples() []message {
 		&tRead{1, 2, 3}, &rRead{kindTread + 1, []byte("data")}, &tWrite{1, 2, []byte("data")}, &rWrite{4},
 		&tReaddir{1, 2, 3}, &rRead{kindTreaddir + 1, []byte("entries")}, &tClunk{1}, &rEmpty{kindTclunk + 1},
 		&tRemove{1}, &rEmpty{kindTremove + 1}, &tStatfs{1}, &rStatfs{StatFS{1, 2, 3, 4, 5, 6, 7, 8, 9}},
-		&tGetattr{1, 0x7ff}, &rGetattr{0x7ff, q, Attr{ModeDir | 0o755, 1, 2, 3, 4, 5, at, at, at}},
+		&tGetattr{1, 0x7ff}, &rGetattr{0x7ff, q, Attr{ModeDir | 0o755, 1, 2, 3, 9, 4, 5, at, at, at}},
 		&tSetattr{1, SetAttr{SetSize, 1, 2, 3, 4, at, at}}, &rEmpty{kindTsetattr + 1},
 		&tXattrwalk{1, 2, "user.x"}, &rXattrwalk{9}, &tFsync{1, 1}, &rEmpty{kindTfsync + 1},
 		&tMkdir{1, "d", 0o755, 0}, &rQid{kindTmkdir + 1, q}, &tRename{1, 2, "n"}, &rEmpty{kindTrename + 1},
 		&tRenameat{1, "a", 2, "b"}, &rEmpty{kindTrenameat + 1}, &tUnlinkat{1, "n", 0x200}, &rEmpty{kindTunlinkat + 1},
+		&tSymlink{1, "n", "../t", 5}, &rQid{kindTsymlink + 1, q}, &tMknod{1, "n", 2, 3, 4, 5}, &rQid{kindTmknod + 1, q},
+		&tReadlink{1}, &rReadlink{"../t"}, &tLink{1, 2, "n"}, &rEmpty{kindTlink + 1},
+		&tXattrcreate{1, "user.x", 5, 1}, &rEmpty{kindTxattrcreate + 1},
+		&tLock{1, LockRequest{LockWrite, 1, 2, 3, 4, "c"}}, &rLock{LockBlocked},
+		&tGetlock{1, LockRequest{LockWrite, 0, 2, 3, 4, "c"}}, &rGetlock{LockRequest{Unlock, 0, 2, 3, 4, "c"}},
 	}
 }
 

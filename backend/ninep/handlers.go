@@ -18,7 +18,7 @@ func (c *conn) serve(r *request, m message) (message, error) {
 	case *tWalk:
 		return c.walk(r, m)
 	case *tClunk:
-		return &rEmpty{kindTclunk + 1}, c.clunk(r.ctx, m.fid)
+		return c.clunkFid(r, m)
 	case *tRemove:
 		return c.remove(r, m)
 	case *tXattrwalk:
@@ -27,6 +27,8 @@ func (c *conn) serve(r *request, m message) (message, error) {
 		return c.renameAt(r, m)
 	case *tRename:
 		return c.rename(r, m)
+	case *tLink:
+		return c.link(r, m)
 	}
 	// The others work on one fid that is there already.
 	v, err := c.use(r, fidOf(m))
@@ -56,6 +58,33 @@ func (c *conn) serve(r *request, m message) (message, error) {
 		return &rEmpty{kindTsetattr + 1}, s.SetAttr(r.ctx, m.set)
 	case *tMkdir:
 		return c.mkdir(r.ctx, v, m)
+	case *tSymlink:
+		return symlink(r.ctx, v.place, m)
+	case *tMknod:
+		return mknod(r.ctx, v.place, m)
+	case *tReadlink:
+		l, ok := v.place.node.(LinkReader)
+		if !ok {
+			return nil, EINVAL
+		}
+		target, err := l.Readlink(r.ctx)
+		return &rReadlink{target}, err
+	case *tXattrcreate:
+		return c.xattrCreate(v, m)
+	case *tLock:
+		l, ok := either[Locker](v)
+		if !ok {
+			return nil, ENOTSUP
+		}
+		status, err := l.Lock(r.ctx, m.LockRequest)
+		return &rLock{status}, err
+	case *tGetlock:
+		l, ok := either[Locker](v)
+		if !ok {
+			return nil, ENOTSUP
+		}
+		found, err := l.GetLock(r.ctx, m.LockRequest)
+		return &rGetlock{found}, err
 	case *tUnlinkat:
 		const removeDir = 0x200
 		return &rEmpty{kindTunlinkat + 1}, unlink(r.ctx, v.place, m.name, m.flags&removeDir != 0)
@@ -94,6 +123,18 @@ func fidOf(m message) uint32 {
 		return m.fid
 	case *tFsync:
 		return m.fid
+	case *tSymlink:
+		return m.fid
+	case *tMknod:
+		return m.fid
+	case *tReadlink:
+		return m.fid
+	case *tXattrcreate:
+		return m.fid
+	case *tLock:
+		return m.fid
+	case *tGetlock:
+		return m.fid
 	}
 	return noFid
 }
@@ -102,11 +143,16 @@ func (c *conn) attach(r *request, m *tAttach) (message, error) {
 	if m.afid != noFid {
 		return nil, EINVAL // there is no authentication that could have made one
 	}
-	n, err := c.tree.Attach(r.ctx, AttachRequest{User: m.uname, UID: m.uid, Name: m.aname})
+	who := &AttachRequest{User: m.uname, UID: m.uid, Name: m.aname}
+	ctx := context.WithValue(r.ctx, attachKey{}, who)
+	n, err := c.tree.Attach(ctx, *who)
+	if err != nil && who.Plain() && ErrnoOf(err) == ENOENT {
+		n, err = c.tree.Attach(ctx, AttachRequest{User: m.uname, UID: m.uid})
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := c.insert(m.fid, newFid(&place{node: n})); err != nil {
+	if err := c.insert(m.fid, newFid(&place{node: n, attach: who})); err != nil {
 		return nil, err
 	}
 	return &rQid{kindTattach + 1, n.Qid()}, nil
@@ -405,42 +451,3 @@ func statFS(ctx context.Context, v view) (message, error) {
 	const v9fsMagic = 0x01021997
 	return &rStatfs{StatFS{Type: v9fsMagic, BlockSize: 4096, NameLen: maxName}}, nil
 }
-
-// xattrWalk makes a fid from which an attribute's value can be read. An empty
-// name asks for the list of names, which nobody here keeps.
-func (c *conn) xattrWalk(r *request, m *tXattrwalk) (message, error) {
-	v, err := c.use(r, m.fid)
-	if err != nil {
-		return nil, err
-	}
-	defer c.release(r, v.fid)
-	x, ok := v.handle.(XattrReader)
-	if !ok {
-		x, ok = v.place.node.(XattrReader)
-	}
-	var value []byte
-	switch {
-	case m.name == "":
-	case !ok:
-		return nil, ENOTSUP
-	default:
-		if value, err = x.Xattr(r.ctx, m.name); err != nil {
-			return nil, err
-		}
-	}
-	f := newFid(v.place)
-	f.handle, f.busy = bytesHandle(value), true
-	return &rXattrwalk{uint64(len(value))}, c.insert(m.newFid, f)
-}
-
-// bytesHandle reads from memory.
-type bytesHandle []byte
-
-func (b bytesHandle) ReadAt(_ context.Context, p []byte, offset int64) (int, error) {
-	if offset >= int64(len(b)) {
-		return 0, io.EOF
-	}
-	return copy(p, b[offset:]), nil
-}
-
-func (b bytesHandle) Close() error { return nil }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -28,6 +29,11 @@ type memNode struct {
 	children map[string]*memNode // nil for a file
 	data     []byte
 	mtime    time.Time
+	target   string // of a symbolic link
+	mode     uint32 // of what Mknod made
+	version  uint32 // counts writes
+	xattrs   map[string][]byte
+	locks    Locks
 
 	// A file with gate blocks reads until it can receive from it.
 	gate    chan struct{}
@@ -53,6 +59,7 @@ func (t *memTree) addFile(name string, data []byte) *memNode {
 	defer t.mu.Unlock()
 	n := t.node(false)
 	n.data = data
+	n.xattrs = map[string][]byte{"user.color": []byte("blue")}
 	t.root.children[name] = n
 	return n
 }
@@ -75,9 +82,18 @@ func (t *memTree) Attach(_ context.Context, r AttachRequest) (Node, error) {
 func (t *memTree) Close() { t.closed.Add(1) }
 
 func (n *memNode) Qid() Qid {
-	q := Qid{Path: n.id}
-	if n.children != nil {
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	return n.qid()
+}
+
+func (n *memNode) qid() Qid {
+	q := Qid{Path: n.id, Version: n.version}
+	switch {
+	case n.children != nil:
 		q.Type = QidDir
+	case n.target != "":
+		q.Type = QidSymlink
 	}
 	return q
 }
@@ -86,8 +102,13 @@ func (n *memNode) Attr(context.Context) (Attr, error) {
 	n.t.mu.Lock()
 	defer n.t.mu.Unlock()
 	a := Attr{Mode: ModeRegular | 0o644, Links: 1, Size: uint64(len(n.data)), MTime: n.mtime}
-	if n.children != nil {
+	switch {
+	case n.children != nil:
 		a.Mode = ModeDir | 0o755
+	case n.target != "":
+		a.Mode = ModeSymlink | 0o777
+	case n.mode != 0:
+		a.Mode = n.mode
 	}
 	return a, nil
 }
@@ -106,10 +127,44 @@ func (n *memNode) resize(size int) {
 }
 
 func (n *memNode) Xattr(_ context.Context, name string) ([]byte, error) {
-	if name != "user.color" {
-		return nil, ENODATA
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	if v, ok := n.xattrs[name]; ok {
+		return v, nil
 	}
-	return []byte("blue"), nil
+	return nil, ENODATA
+}
+
+func (n *memNode) Xattrs(context.Context) ([]string, error) {
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	return slices.Sorted(maps.Keys(n.xattrs)), nil
+}
+
+func (n *memNode) SetXattr(_ context.Context, name string, value []byte, flags uint32) error {
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	_, there := n.xattrs[name]
+	switch {
+	case there && flags&XattrCreate != 0:
+		return EEXIST
+	case !there && flags&XattrReplace != 0:
+		return ENODATA
+	case n.xattrs == nil:
+		n.xattrs = map[string][]byte{}
+	}
+	n.xattrs[name] = slices.Clone(value)
+	return nil
+}
+
+func (n *memNode) RemoveXattr(_ context.Context, name string) error {
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	if _, ok := n.xattrs[name]; !ok {
+		return ENODATA
+	}
+	delete(n.xattrs, name)
+	return nil
 }
 
 func (n *memNode) Open(_ context.Context, flags OpenFlags) (Handle, error) {
@@ -127,12 +182,60 @@ func (n *memNode) Lookup(_ context.Context, name string) (Node, error) {
 	n.t.mu.Lock()
 	defer n.t.mu.Unlock()
 	if c := n.children[name]; c != nil {
-		if c.children == nil {
+		switch {
+		case c.target != "":
+			return linkNode{fileNode{c}}, nil
+		case c.children == nil:
 			return fileNode{c}, nil
 		}
 		return c, nil
 	}
 	return nil, ENOENT
+}
+
+// linkNode is a symbolic link.
+type linkNode struct{ fileNode }
+
+func (l linkNode) Readlink(context.Context) (string, error) { return l.n.target, nil }
+
+func (n *memNode) Symlink(_ context.Context, name, target string) (Node, error) {
+	c, err := n.add(name, false)
+	if err != nil {
+		return nil, err
+	}
+	c.target = target
+	return linkNode{fileNode{c}}, nil
+}
+
+func (n *memNode) Mknod(_ context.Context, name string, mode, _, _ uint32) (Node, error) {
+	c, err := n.add(name, false)
+	if err != nil {
+		return nil, err
+	}
+	c.mode = mode
+	return fileNode{c}, nil
+}
+
+func (n *memNode) Link(_ context.Context, target Node, name string) error {
+	f, ok := target.(fileNode)
+	if !ok {
+		return EPERM
+	}
+	n.t.mu.Lock()
+	defer n.t.mu.Unlock()
+	if n.children[name] != nil {
+		return EEXIST
+	}
+	n.children[name] = f.n
+	return nil
+}
+
+func (f fileNode) Xattrs(ctx context.Context) ([]string, error) { return f.n.Xattrs(ctx) }
+func (f fileNode) SetXattr(ctx context.Context, name string, value []byte, flags uint32) error {
+	return f.n.SetXattr(ctx, name, value, flags)
+}
+func (f fileNode) RemoveXattr(ctx context.Context, name string) error {
+	return f.n.RemoveXattr(ctx, name)
 }
 
 // fileNode hides that memNode has the methods of a directory.
@@ -208,7 +311,16 @@ func (n *memNode) Rename(_ context.Context, oldName string, newDir Node, newName
 
 type memHandle struct{ n *memNode }
 
+func (h *memHandle) Lock(ctx context.Context, r LockRequest) (LockStatus, error) {
+	return h.n.locks.Lock(ctx, h, r)
+}
+
+func (h *memHandle) GetLock(_ context.Context, r LockRequest) (LockRequest, error) {
+	return h.n.locks.GetLock(h, r)
+}
+
 func (h *memHandle) Close() error {
+	h.n.locks.Release(h)
 	h.n.t.open.Add(-1)
 	return nil
 }
@@ -245,6 +357,7 @@ func (h *memHandle) WriteAt(_ context.Context, p []byte, offset int64) (int, err
 	if end := int(offset) + len(p); end > len(h.n.data) {
 		h.n.resize(end)
 	}
+	h.n.version++
 	return copy(h.n.data[offset:], p), nil
 }
 
@@ -259,7 +372,7 @@ func (h *memDirHandle) ReadDir(_ context.Context, offset uint64) iter.Seq2[Diren
 	h.n.t.mu.Lock()
 	var all []Dirent
 	for name, c := range h.n.children {
-		all = append(all, Dirent{Qid: c.Qid(), Offset: c.id, Name: name})
+		all = append(all, Dirent{Qid: c.qid(), Offset: c.id, Name: name})
 	}
 	h.n.t.mu.Unlock()
 	slices.SortFunc(all, func(a, b Dirent) int { return int(a.Offset) - int(b.Offset) })

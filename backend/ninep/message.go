@@ -41,16 +41,6 @@ const (
 	kindTremove      = 122
 )
 
-// known tells the request types of the dialect, handled or not, so that what we
-// do not do can be told from what does not exist.
-func known(kind uint8) bool {
-	switch kind {
-	case kindTsymlink, kindTmknod, kindTreadlink, kindTxattrcreate, kindTlock, kindTgetlock, kindTlink:
-		return true
-	}
-	return kind%2 == 0 && newMessage(kind) != nil
-}
-
 // newMessage returns an empty message of the type; nil if there is none.
 func newMessage(kind uint8) message {
 	if m := newRequest(kind); m != nil {
@@ -77,6 +67,20 @@ func newRequest(kind uint8) message {
 		return &tXattrwalk{}
 	case kindTreaddir:
 		return &tReaddir{}
+	case kindTsymlink:
+		return &tSymlink{}
+	case kindTmknod:
+		return &tMknod{}
+	case kindTreadlink:
+		return &tReadlink{}
+	case kindTxattrcreate:
+		return &tXattrcreate{}
+	case kindTlock:
+		return &tLock{}
+	case kindTgetlock:
+		return &tGetlock{}
+	case kindTlink:
+		return &tLink{}
 	case kindTfsync:
 		return &tFsync{}
 	case kindTmkdir:
@@ -121,7 +125,13 @@ func newReply(kind uint8) message {
 		return &rXattrwalk{}
 	case kindTread + 1, kindTreaddir + 1:
 		return &rRead{rtype: rtype(kind)}
-	case kindTmkdir + 1, kindTattach + 1:
+	case kindTreadlink + 1:
+		return &rReadlink{}
+	case kindTlock + 1:
+		return &rLock{}
+	case kindTgetlock + 1:
+		return &rGetlock{}
+	case kindTmkdir + 1, kindTattach + 1, kindTsymlink + 1, kindTmknod + 1:
 		return &rQid{rtype: rtype(kind)}
 	case kindTversion + 1:
 		return &rVersion{}
@@ -130,7 +140,7 @@ func newReply(kind uint8) message {
 	case kindTwrite + 1:
 		return &rWrite{}
 	case kindTflush + 1, kindTrename + 1, kindTsetattr + 1, kindTfsync + 1, kindTrenameat + 1,
-		kindTunlinkat + 1, kindTclunk + 1, kindTremove + 1:
+		kindTunlinkat + 1, kindTclunk + 1, kindTremove + 1, kindTxattrcreate + 1, kindTlink + 1:
 		return &rEmpty{rtype: rtype(kind)}
 	}
 	return nil
@@ -347,9 +357,9 @@ func (m *rStatfs) fields(c *codec) {
 }
 
 // fields of Rgetattr: birth time, generation and data version are reserved by
-// the protocol and sent as zero; device numbers and the block size are ours.
+// the protocol and sent as zero; the block size is ours.
 func (m *rGetattr) fields(c *codec) {
-	var rdev, gen, dataVersion uint64
+	var gen, dataVersion uint64
 	blockSize := uint64(4096)
 	var birth time.Time
 	c.u64(&m.valid)
@@ -358,7 +368,7 @@ func (m *rGetattr) fields(c *codec) {
 	c.u32(&m.attr.UID)
 	c.u32(&m.attr.GID)
 	c.u64(&m.attr.Links)
-	c.u64(&rdev)
+	c.u64(&m.attr.RDev)
 	c.u64(&m.attr.Size)
 	c.u64(&blockSize)
 	c.u64(&m.attr.Blocks)

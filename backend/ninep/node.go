@@ -21,6 +21,30 @@ type AttachRequest struct {
 	Name string // the tree it wants, "" for the default
 }
 
+// plainName is the aname of clients that take an empty read for the end of a file.
+const plainName = "plain"
+
+// Plain tells whether the client asked for reads that just block. Other clients
+// get one empty read from a live file each time there is nothing more for now:
+// the Linux kernel gathers reads until one is empty, and would keep the news from
+// its programs. Two empty reads in a row are the end.
+//
+// A tree that knows no aname "plain" need not: the server then asks it for "".
+func (r AttachRequest) Plain() bool { return r.Name == plainName }
+
+// AttachOf returns the attach request below which a call into the tree was made.
+// It works on the context of every such call, and on what is derived from it; on
+// others the result is zero.
+func AttachOf(ctx context.Context) AttachRequest {
+	r, _ := ctx.Value(attachKey{}).(*AttachRequest)
+	if r == nil {
+		return AttachRequest{}
+	}
+	return *r
+}
+
+type attachKey struct{}
+
 // Node is a file or directory. Its methods are called concurrently, and with the
 // names, offsets and flags as the client sent them; only names have been checked
 // to be one path element of at most 255 bytes without NUL.
@@ -63,6 +87,28 @@ type Renamer interface {
 	Rename(ctx context.Context, oldName string, newDir Node, newName string) error
 }
 
+// Symlinker is a Dir in which symbolic links can be made. Targets are any text.
+type Symlinker interface {
+	Symlink(ctx context.Context, name, target string) (Node, error)
+}
+
+// LinkReader is a Node that is a symbolic link.
+type LinkReader interface {
+	Readlink(ctx context.Context) (string, error)
+}
+
+// Linker is a Dir that can hold a second name of a file. A target of another kind
+// of tree is EXDEV.
+type Linker interface {
+	Link(ctx context.Context, target Node, name string) error
+}
+
+// Mknoder is a Dir in which devices, sockets and pipes can be made. mode has the
+// type bits. Ordinary files are made with Creator where there is no Mknoder.
+type Mknoder interface {
+	Mknod(ctx context.Context, name string, mode, major, minor uint32) (Node, error)
+}
+
 // AttrSetter is a Node whose attributes can be changed.
 type AttrSetter interface {
 	SetAttr(ctx context.Context, set SetAttr) error
@@ -78,6 +124,34 @@ type StatFSer interface {
 // none of that name. An open fid asks its handle first.
 type XattrReader interface {
 	Xattr(ctx context.Context, name string) ([]byte, error)
+}
+
+// XattrLister is a Node or a Handle that knows the names of its attributes.
+type XattrLister interface {
+	Xattrs(ctx context.Context) ([]string, error)
+}
+
+// XattrWriter is a Node or a Handle whose attributes can be changed. The value is
+// at most 64 KiB long. ENODATA if there is none to remove, or to replace.
+type XattrWriter interface {
+	SetXattr(ctx context.Context, name string, value []byte, flags uint32) error
+	RemoveXattr(ctx context.Context, name string) error
+}
+
+// The flags of SetXattr: setxattr(2).
+const (
+	XattrCreate  uint32 = 1 // EEXIST if there is one
+	XattrReplace uint32 = 2 // ENODATA if there is none
+)
+
+// Locker is a Handle or a Node that can be locked. A Lock with LockBlock may wait
+// while ctx lasts, or answer LockBlocked. What is locked through a handle has to
+// be released by its Close: a Locks does all of it.
+type Locker interface {
+	Lock(ctx context.Context, r LockRequest) (LockStatus, error)
+	// GetLock answers with a lock that is in the way of r; else with r, its Type
+	// set to Unlock.
+	GetLock(ctx context.Context, r LockRequest) (LockRequest, error)
 }
 
 // Handle is an open file. Close is called once, after every other call has

@@ -46,6 +46,10 @@ const (
 	ModeDir     uint32 = 0o040000
 	ModeRegular uint32 = 0o100000
 	ModeSymlink uint32 = 0o120000
+	ModeFIFO    uint32 = 0o010000
+	ModeSocket  uint32 = 0o140000
+	ModeChar    uint32 = 0o020000
+	ModeBlock   uint32 = 0o060000
 	modeType    uint32 = 0o170000
 )
 
@@ -55,6 +59,7 @@ type Attr struct {
 	UID    uint32
 	GID    uint32
 	Links  uint64
+	RDev   uint64 // of a device
 	Size   uint64
 	Blocks uint64 // of 512 bytes
 	ATime  time.Time
@@ -65,11 +70,28 @@ type Attr struct {
 // FileMode converts a mode of the wire to one of io/fs.
 func FileMode(mode uint32) fs.FileMode {
 	m := fs.FileMode(mode & 0o777)
+	if mode&0o4000 != 0 {
+		m |= fs.ModeSetuid
+	}
+	if mode&0o2000 != 0 {
+		m |= fs.ModeSetgid
+	}
+	if mode&0o1000 != 0 {
+		m |= fs.ModeSticky
+	}
 	switch mode & modeType {
 	case ModeDir:
 		m |= fs.ModeDir
 	case ModeSymlink:
 		m |= fs.ModeSymlink
+	case ModeFIFO:
+		m |= fs.ModeNamedPipe
+	case ModeSocket:
+		m |= fs.ModeSocket
+	case ModeChar:
+		m |= fs.ModeDevice | fs.ModeCharDevice
+	case ModeBlock:
+		m |= fs.ModeDevice
 	case ModeRegular:
 	default:
 		m |= fs.ModeIrregular

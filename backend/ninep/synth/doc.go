@@ -7,9 +7,9 @@
 // that begins with the first read, waits while its reader is slow, and has ended
 // when the file is closed. A Buffer is an ordinary small file in memory.
 //
-// 9P can only say an error number. Why reading a File or Stream failed can be
-// read from the extended attribute ErrorXattr of the same open file; a Query
-// answers with the reason itself.
+// 9P2000.L can only say an error number. Why the last use of an open file failed
+// can be read from its extended attribute ErrorXattr; a Query also answers with
+// the reason itself. In the older dialects the reason is the error.
 package synth
 
 import (
@@ -19,6 +19,7 @@ import (
 	"iter"
 	"os"
 	"path"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,10 +31,7 @@ import (
 const ErrorXattr = "user.slipway.error"
 
 // Explainer is an error with more to say than a number.
-type Explainer interface {
-	error
-	Explain() []byte
-}
+type Explainer = ninep.Explainer
 
 // Entry is a node that knows its name.
 type Entry interface {
@@ -200,7 +198,7 @@ func reason(err error) ([]byte, error) {
 	case err == nil:
 		return nil, ninep.ENODATA
 	case errors.As(err, &e):
-		return e.Explain(), nil
+		return slices.Clone(e.Explain()), nil
 	}
 	return []byte(err.Error()), nil
 }

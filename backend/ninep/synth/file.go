@@ -69,7 +69,8 @@ type Query struct {
 }
 
 // NewQuery makes a query. usage is what there is to read before the first write.
-// An answer beside an error can be read all the same.
+// An answer beside an error can be read all the same; without one there is the
+// reason to read, as a line, which the attribute ErrorXattr also has.
 func NewQuery(path, usage string, ask func(ctx context.Context, question []byte) ([]byte, error)) *Query {
 	return &Query{info{path, ninep.ModeRegular | 0o600}, usage, ask}
 }
@@ -94,6 +95,7 @@ type queryHandle struct {
 
 	mu     sync.Mutex
 	answer []byte
+	err    error
 	origin origin
 }
 
@@ -101,8 +103,12 @@ func (h *queryHandle) Close() error { return nil }
 
 func (h *queryHandle) WriteAt(ctx context.Context, p []byte, _ int64) (int, error) {
 	answer, err := h.query.ask(ctx, p)
+	if err != nil && answer == nil {
+		answer, _ = reason(err)
+		answer = append(answer, '\n')
+	}
 	h.mu.Lock()
-	h.answer = answer
+	h.answer, h.err = answer, err
 	h.origin = origin{}
 	h.mu.Unlock()
 	if err != nil {
@@ -115,6 +121,15 @@ func (h *queryHandle) ReadAt(_ context.Context, p []byte, offset int64) (int, er
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return readAt(h.answer, p, h.origin.of(offset))
+}
+
+func (h *queryHandle) Xattr(_ context.Context, name string) ([]byte, error) {
+	if name != ErrorXattr {
+		return nil, ninep.ENODATA
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return reason(h.err)
 }
 
 // origin is the offset at which the first read came. A shell has one offset for

@@ -12,7 +12,8 @@ import (
 const streamBuffer = 256 << 10
 
 // Stream is a file that is read from the beginning on, and may block until there
-// is more. Each open has a producer of its own.
+// is more. Each open has a producer of its own. For clients that are not
+// ninep.AttachRequest.Plain one empty read says that there is nothing more for now.
 type Stream struct {
 	info
 	run func(ctx context.Context, question []byte, w io.Writer) error
@@ -51,6 +52,7 @@ type streamHandle struct {
 	origin   int64 // the offset of the first read, see type origin
 	begun    bool
 	taken    int64 // bytes read
+	pause    bool  // the next read is to be empty, if there is nothing for it
 }
 
 func (h *streamHandle) Close() error {
@@ -95,11 +97,12 @@ func (h *streamHandle) WriteAt(_ context.Context, p []byte, _ int64) (int, error
 	return len(p), nil
 }
 
-// Wait implements ninep.Waiter: until there is something, or the end.
+// Wait implements ninep.Waiter: until there is something, or the end, or it is
+// time to say that there is nothing for now.
 func (h *streamHandle) Wait(ctx context.Context, _ int64) error {
 	h.mu.Lock()
 	h.start()
-	for len(h.buffer) == 0 && !h.ended {
+	for len(h.buffer) == 0 && !h.ended && !h.pause {
 		changed := h.changed
 		h.mu.Unlock()
 		select {
@@ -125,8 +128,9 @@ func (h *streamHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int,
 	if offset-h.origin != h.taken {
 		return 0, ninep.ESPIPE
 	}
-	if len(h.buffer) == 0 && h.ended {
-		if h.err != nil {
+	if len(h.buffer) == 0 {
+		h.pause = false
+		if h.ended && h.err != nil {
 			return 0, h.err
 		}
 		return 0, io.EOF
@@ -134,6 +138,7 @@ func (h *streamHandle) ReadAt(ctx context.Context, p []byte, offset int64) (int,
 	n := copy(p, h.buffer) // 0 if another reader was faster: it has moved taken, too
 	h.buffer = h.buffer[n:]
 	h.taken += int64(n)
+	h.pause = !ninep.AttachOf(ctx).Plain()
 	h.notify()
 	return n, nil
 }

@@ -25,6 +25,11 @@ func (fixedTree) Close() {}
 // serve returns a client of a tree, and checks in the end that the server ends.
 func serve(t *testing.T, entries ...Entry) *ninep.Client {
 	t.Helper()
+	return serveAs(t, ninep.AttachRequest{Name: "plain"}, entries...)
+}
+
+func serveAs(t *testing.T, who ninep.AttachRequest, entries ...Entry) *ninep.Client {
+	t.Helper()
 	l, err := net.Listen("unix", t.TempDir()+"/s")
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +49,11 @@ func serve(t *testing.T, entries ...Entry) *ninep.Client {
 			t.Error("server does not end")
 		}
 	})
-	c, err := ninep.Dial(t.Context(), "unix", l.Addr().String())
+	nc, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ninep.NewClient(t.Context(), nc, who)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,6 +226,65 @@ func TestStreamEnds(t *testing.T) {
 	}
 	if b, err := f.Xattr(t.Context(), ErrorXattr); string(b) != "because" || err != nil {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestStreamPauses reads as the kernel does: one empty read after each piece of
+// news, two in a row at the end. Our own client asks to be spared.
+func TestStreamPauses(t *testing.T) {
+	more := make(chan string)
+	stream := NewStream("/s", func(ctx context.Context, _ []byte, w io.Writer) error {
+		for text := range more {
+			if _, err := io.WriteString(w, text); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	c := serveAs(t, ninep.AttachRequest{}, stream)
+	f, err := c.Open(t.Context(), "s", ninep.ReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var offset int64
+	read := func(want string) {
+		t.Helper()
+		b := make([]byte, 3)
+		n, err := f.ReadAt(t.Context(), b, offset)
+		if string(b[:n]) != want || (n == 0) != (err == io.EOF) {
+			t.Errorf("read %q, %v, want %q", b[:n], err, want)
+		}
+		offset += int64(n)
+	}
+	for _, text := range []string{"one", "two", "threefour"} {
+		go func() { more <- text }()
+		for i := 0; i < len(text); i += 3 {
+			read(text[i : i+3])
+		}
+		read("")
+	}
+	go func() { more <- "end"; close(more) }()
+	read("end")
+	read("")
+	read("")
+}
+
+func TestReasons(t *testing.T) {
+	c := serve(t, NewQuery("/q", "", func(context.Context, []byte) ([]byte, error) { return nil, explained{io.EOF} }))
+	f, err := c.Open(t.Context(), "q", ninep.ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(t.Context(), []byte("x"), 0); !errors.Is(err, ninep.ENOTCONN) {
+		t.Errorf("write: %v", err)
+	}
+	if b, err := io.ReadAll(f.Reader(t.Context())); string(b) != "because\n" || err != nil {
+		t.Errorf("answer: %q, %v", b, err)
+	}
+	if b, err := f.Xattr(t.Context(), ErrorXattr); string(b) != "because" || err != nil {
+		t.Errorf("attribute: %q, %v", b, err)
 	}
 }
 
