@@ -29,6 +29,24 @@ var (
 	// ErrDamaged: the repository holds something that cannot be decoded.
 	ErrDamaged = errors.New("the repository is damaged")
 
+	// ErrNotFastForward: the commit does not descend from the branch's head.
+	ErrNotFastForward = errors.New("not a fast-forward")
+	// ErrExist: there is something of this name already.
+	ErrExist = errors.New("already exists")
+	// ErrNotEmpty: the directory has entries.
+	ErrNotEmpty = errors.New("the directory is not empty")
+	// ErrConflicts: a merge left conflicts that are not resolved.
+	ErrConflicts = errors.New("there are unresolved conflicts")
+	// ErrTooSlow: a reader of moves fell so far behind that some were dropped.
+	ErrTooSlow = errors.New("the reader is too slow")
+	// ErrReadOnly: a sync of the journal failed, so nothing can be promised to
+	// be durable any more. Restart the program: opening the store anew finds out
+	// what is on disk.
+	ErrReadOnly = errors.New("the store is read only since a sync to disk failed; restart it")
+	// ErrNoSpace: the disk is full, or what could not be brought into git's files
+	// for another reason has filled the journal.
+	ErrNoSpace = errors.New("no space for the change; free some on the disk of the repository")
+
 	// errMoved: compare-and-set found another value.
 	errMoved = errors.New("the branch has moved")
 )

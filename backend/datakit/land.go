@@ -73,7 +73,7 @@ func (s *Store) land(ctx context.Context, branch string, m Message, change chang
 		if err != nil {
 			return Commit{}, err
 		}
-		s.publish(branch)
+		s.publish(branch, c.Author)
 		return c, nil
 	}
 }
@@ -95,10 +95,8 @@ func (s *Store) attempt(ctx context.Context, branch string, m Message, change ch
 	if p.tree == before && !m.AllowEmpty && slices.Equal(p.parents, parentsOf(head)) {
 		return Commit{}, ErrNoChange
 	}
-	if check := s.opt.Validate[branch]; check != nil {
-		if err := check(Snapshot{objects: b, tree: p.tree}); err != nil {
-			return Commit{}, &InvalidError{Branch: branch, Err: err}
-		}
+	if err := s.validate(branch, b, p.tree); err != nil {
+		return Commit{}, err
 	}
 	now := s.opt.Now().Truncate(time.Second)
 	h := b.put(plumbing.CommitObject, encodeCommit(p.tree, p.parents, m.Author, now, m.Text))

@@ -54,25 +54,32 @@ func (db *objectDB) object(h Hash, want plumbing.ObjectType) ([]byte, error) {
 	if h == emptyTree && want == plumbing.TreeObject {
 		return nil, nil
 	}
+	kind, data, err := db.any(h)
+	if err == nil && kind != want {
+		return nil, fmt.Errorf("%w: object %s is a %s, not a %s", ErrDamaged, h, kind, want)
+	}
+	return data, err
+}
+
+// any is object, of any kind.
+func (db *objectDB) any(h Hash) (plumbing.ObjectType, []byte, error) {
 	for attempt := 0; ; attempt++ {
 		kind, data, err := db.loose(h)
 		if errors.Is(err, fs.ErrNotExist) {
 			kind, data, err = db.packs.object(h)
 		}
 		switch {
-		case err == nil && kind != want:
-			return nil, fmt.Errorf("%w: object %s is a %s, not a %s", ErrDamaged, h, kind, want)
 		case err == nil:
-			return data, nil
+			return kind, data, nil
 		case !errors.Is(err, fs.ErrNotExist):
-			return nil, err
+			return 0, nil, err
 		case attempt > 0 && errors.Is(err, ErrDamaged):
-			return nil, fmt.Errorf("object %s: %w", h, err)
+			return 0, nil, fmt.Errorf("object %s: %w", h, err)
 		case attempt > 0:
-			return nil, fmt.Errorf("object %s: %w", h, ErrNotExist)
+			return 0, nil, fmt.Errorf("object %s: %w", h, ErrNotExist)
 		}
 		if err := db.packs.rescan(); err != nil {
-			return nil, fmt.Errorf("list packs: %w", err)
+			return 0, nil, fmt.Errorf("list packs: %w", err)
 		}
 	}
 }

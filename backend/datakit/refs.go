@@ -201,6 +201,87 @@ func (r *refStore) update(ctx context.Context, branch string, old, next Hash) er
 	return nil
 }
 
+// remove removes a branch, or returns ErrNoBranch. As git does: the packed value
+// first, so that it never comes to light again.
+func (r *refStore) remove(ctx context.Context, branch string) error {
+	path := r.path(branch)
+	lock := path + ".lock"
+	tmp, err := writeTemp(r.tmp, "ref-*", 0o644, func(io.Writer) error { return nil })
+	if err != nil {
+		return fmt.Errorf("remove branch %s: %w", branch, err)
+	}
+	defer os.Remove(tmp)
+	if err := r.lock(ctx, tmp, lock); err != nil {
+		return fmt.Errorf("lock branch %s: %w", branch, err)
+	}
+	defer os.Remove(lock)
+	if _, err := r.read(branch); err != nil {
+		return err
+	}
+	if err := r.unpack(ctx, tmp, headsPrefix+branch); err != nil {
+		return fmt.Errorf("remove branch %s: %w", branch, err)
+	}
+	if err := ignoreNotExist(os.Remove(path)); err != nil {
+		return fmt.Errorf("remove branch %s: %w", branch, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// unpack removes a ref from packed-refs, under git's lock of that file, of which
+// tmp becomes a link.
+func (r *refStore) unpack(ctx context.Context, tmp, name string) error {
+	path := filepath.Join(r.repo, "packed-refs")
+	data, err := readBounded(path, maxPackedRefs)
+	if err != nil {
+		return ignoreNotExist(err)
+	}
+	if _, there := withoutRef(data, name); !there {
+		return nil
+	}
+	if err := r.lock(ctx, tmp, path+".lock"); err != nil {
+		return err
+	}
+	defer os.Remove(path + ".lock")
+	if data, err = readBounded(path, maxPackedRefs); err != nil {
+		return ignoreNotExist(err)
+	}
+	rest, there := withoutRef(data, name)
+	if !there {
+		return nil
+	}
+	next, err := writeTemp(r.tmp, "packed-*", 0o644, func(w io.Writer) error {
+		_, err := w.Write(rest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(next, path); err != nil {
+		_ = os.Remove(next)
+		return err
+	}
+	return syncDir(r.repo)
+}
+
+// withoutRef is the content of packed-refs without a ref and without the line on
+// the target of the tag that it may be.
+func withoutRef(data []byte, name string) (rest []byte, there bool) {
+	skip := false
+	for line := range bytes.Lines(data) {
+		_, ref, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), " ")
+		switch {
+		case skip && line[0] == '^':
+			continue
+		case line[0] != '#' && ref == name:
+			skip, there = true, true
+			continue
+		}
+		skip = false
+		rest = append(rest, line...)
+	}
+	return rest, there
+}
+
 // checkRoom refuses "a" beside "a/b", which git cannot store as files.
 func (r *refStore) checkRoom(branch string) error {
 	names, err := r.list()
@@ -256,8 +337,7 @@ func (r *refStore) recover() (removed []string, err error) {
 			ours = append(ours, info)
 		}
 	}
-	root := filepath.Join(r.repo, "refs", "heads")
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	unlock := func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".lock") {
 			return ignoreNotExist(err)
 		}
@@ -272,9 +352,11 @@ func (r *refStore) recover() (removed []string, err error) {
 			}
 		}
 		return nil
-	})
-	if err != nil {
-		return removed, err
+	}
+	for _, root := range []string{"refs", "packed-refs.lock"} {
+		if err := filepath.WalkDir(filepath.Join(r.repo, root), unlock); err != nil {
+			return removed, err
+		}
 	}
 	for _, f := range left {
 		if err := os.Remove(filepath.Join(r.tmp, f.Name())); err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,8 @@ type Store struct {
 	active  sync.WaitGroup           // calls in flight and the poller
 	turns   map[string]chan struct{} // one writer per branch; see turn
 	watches watchSet
+	moves   moveLog
+	checks  map[string]func(Snapshot) error // by branch; guarded by mu
 }
 
 // Open opens the bare repository at path, and creates it when path does not
@@ -115,7 +118,9 @@ func open(ctx context.Context, path string, opt Options) (*Store, error) {
 		objects: newObjectDB(path, tmp),
 		refs:    &refStore{repo: path, tmp: tmp, wait: refLockWait},
 		turns:   map[string]chan struct{}{},
+		checks:  map[string]func(Snapshot) error{},
 	}
+	maps.Copy(s.checks, opt.Validate)
 	removed, err := s.prepare()
 	if err != nil {
 		_ = lock.Close()
@@ -260,6 +265,7 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.watches.close()
+	s.moves.close()
 	s.active.Wait()
 	return errors.Join(s.objects.close(), s.lock.Close())
 }

@@ -36,7 +36,8 @@ type watcher struct {
 	branch string
 	news   chan Hash // holds the latest head that was not read yet
 	last   Hash
-	told   bool // last was sent
+	told   bool        // last was sent
+	moves  *moveReader // gets the moves instead of news
 }
 
 // watchSet is the watchers of a store. While there is one, one goroutine polls
@@ -45,7 +46,8 @@ type watchSet struct {
 	mu     sync.Mutex
 	all    map[*watcher]bool
 	closed bool
-	stop   chan struct{} // closes to end the poller; nil when there is none
+	known  map[string]Hash // heads, for readers of moves
+	stop   chan struct{}   // closes to end the poller; nil when there is none
 }
 
 // join adds a watcher and tells it the present head, in one step, so that no
@@ -60,11 +62,18 @@ func (s *Store) join(w *watcher) error {
 	if len(ws.all) >= maxWatches {
 		return fmt.Errorf("more than %d watches: %w", maxWatches, ErrTooLarge)
 	}
-	head, err := s.headOrZero(w.branch)
-	if err != nil {
+	var head Hash
+	if w.moves == nil {
+		var err error
+		if head, err = s.headOrZero(w.branch); err != nil {
+			return err
+		}
+	}
+	if w.moves == nil {
+		w.tell(head)
+	} else if err := s.learn(w); err != nil {
 		return err
 	}
-	w.tell(head)
 	if ws.all == nil {
 		ws.all = map[*watcher]bool{}
 	}
@@ -92,7 +101,12 @@ func (ws *watchSet) remove(w *watcher) {
 		return
 	}
 	delete(ws.all, w)
-	close(w.news)
+	if w.moves == nil {
+		close(w.news)
+	}
+	if len(ws.all) == 0 {
+		ws.known = nil
+	}
 	if len(ws.all) == 0 && ws.stop != nil {
 		close(ws.stop)
 		ws.stop = nil
@@ -108,26 +122,72 @@ func (ws *watchSet) close() {
 	}
 }
 
+// follow subscribes to the moves of a branch, "" for all.
+func (s *Store) follow(branch string) (*watcher, error) {
+	if branch != "" {
+		if err := checkBranch(branch); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	w := &watcher{branch: branch, moves: &moveReader{branch: branch}}
+	return w, s.join(w)
+}
+
+func (s *Store) unfollow(w *watcher) {
+	s.watches.drop(w)
+	s.moves.remove(w.moves)
+}
+
+// learn notes the heads that the first move is to be seen against.
+func (s *Store) learn(w *watcher) error {
+	names := []string{w.branch}
+	if w.branch == "" {
+		var err error
+		if names, err = s.refs.list(); err != nil {
+			return err
+		}
+	}
+	if s.watches.known == nil {
+		s.watches.known = map[string]Hash{}
+	}
+	for _, name := range names {
+		if _, known := s.watches.known[name]; known {
+			continue
+		}
+		head, err := s.headOrZero(name)
+		if err != nil {
+			return err
+		}
+		s.watches.known[name] = head
+	}
+	return s.moves.add(w.moves)
+}
+
 // publish tells the watchers of a branch its head. It reads the head inside
 // the lock, so that watchers see heads in the order in which they were set.
-func (s *Store) publish(branch string) {
+func (s *Store) publish(branch, author string) {
 	ws := &s.watches
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
-	var head Hash
-	known := false
+	if len(ws.all) == 0 {
+		return
+	}
+	head, err := s.headOrZero(branch)
+	if err != nil {
+		return // who reads the branch gets the error; the poller looks again
+	}
 	for w := range ws.all {
-		if w.branch != branch {
-			continue
+		switch {
+		case w.moves != nil && (w.branch == "" || w.branch == branch) && ws.known[branch] != head:
+			s.moves.put(Move{Branch: branch, Old: ws.known[branch], New: head, Time: s.opt.Now(), Author: author})
+			ws.known[branch] = head
+		case w.moves == nil && w.branch == branch:
+			w.tell(head)
 		}
-		if !known {
-			var err error
-			if head, err = s.headOrZero(branch); err != nil {
-				return // who reads the branch gets the error; the poller looks again
-			}
-			known = true
-		}
-		w.tell(head)
 	}
 }
 
@@ -152,6 +212,9 @@ func (ws *watchSet) branches() map[string]bool {
 	for w := range ws.all {
 		names[w.branch] = true
 	}
+	for branch := range ws.known {
+		names[branch] = true
+	}
 	return names
 }
 
@@ -164,8 +227,17 @@ func (s *Store) poll(stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		for branch := range s.watches.branches() {
-			s.publish(branch)
+		names := s.watches.branches()
+		if names[""] {
+			if all, err := s.refs.list(); err == nil {
+				for _, name := range all {
+					names[name] = true
+				}
+			}
+		}
+		delete(names, "")
+		for branch := range names {
+			s.publish(branch, "")
 		}
 	}
 }
