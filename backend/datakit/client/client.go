@@ -258,3 +258,45 @@ func element(branch string) string { return branchEscapes.Replace(branch) }
 
 // branchOf is the branch that a name of the tree stands for.
 func branchOf(element string) string { return branchUnescapes.Replace(element) }
+
+// ListFile lists a directory of DataKit's tree itself, such as branch/main.
+func (c *Client) ListFile(ctx context.Context, path string) ([]ninep.Dirent, error) {
+	list, err := c.list(ctx, split(path)...)
+	return list, wrap("list", path, err)
+}
+
+// CopyFile copies a file of DataKit's tree itself, such as branch/main/head.live,
+// to w: to its end, or until ctx ends.
+func (c *Client) CopyFile(ctx context.Context, path string, w io.Writer) error {
+	f, err := c.open(ctx, ninep.ReadOnly, split(path)...)
+	if err != nil {
+		return wrap("read", path, err)
+	}
+	defer f.Close()
+	r := &noting{r: patient{f.Reader(ctx)}}
+	if _, err = io.Copy(w, r); r.err != nil {
+		err = explain(ctx, f, r.err)
+	}
+	return wrap("read", path, err)
+}
+
+// noting remembers that reading failed, and not writing.
+type noting struct {
+	r   io.Reader
+	err error
+}
+
+func (n *noting) Read(p []byte) (int, error) {
+	k, err := n.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		n.err = err
+	}
+	return k, err
+}
+
+// AskFile writes a line to a command or query file of DataKit's tree itself, and
+// returns its answer.
+func (c *Client) AskFile(ctx context.Context, path, line string) ([]byte, error) {
+	b, err := c.command(ctx, line, split(path)...)
+	return b, wrap("write", path, err)
+}

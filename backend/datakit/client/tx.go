@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -467,4 +468,29 @@ func closing(err error, tx *Tx) error {
 		return errors.Join(err, cerr)
 	}
 	return err
+}
+
+// Take resolves a conflict, or changes any file after a Merge, by taking the
+// version of one side: "ours", "theirs" or "base". If that side does not have the
+// file it is removed.
+func (tx *Tx) Take(ctx context.Context, path, side string) error {
+	if err := tx.check(path); err != nil {
+		return err
+	}
+	from := append([]string{"branch", element(tx.branch), "transactions", tx.name, side}, split(path)...)
+	e, err := tx.c.stat(ctx, path, from)
+	if errors.Is(err, ErrNotExist) {
+		return tx.Remove(ctx, path)
+	}
+	if err != nil {
+		return err
+	}
+	if e.Mode.IsDir() {
+		return &Error{Op: "take", Name: path, Reason: "it is a directory on that side: copy what you want of it", Err: ninep.EISDIR}
+	}
+	b, err := tx.c.readFile(ctx, path, from)
+	if err != nil {
+		return err
+	}
+	return tx.WriteFrom(ctx, path, bytes.NewReader(b), e.Mode)
 }
