@@ -4,6 +4,7 @@ import { Feed } from './bridge/feed';
 import { Containers } from './containers/containers.svelte';
 import { History } from './history/history.svelte';
 import { Machine } from './machine/machine.svelte';
+import { Pipelines } from './pipelines/pipelines.svelte';
 import { Ports } from './ports/ports.svelte';
 import { Settings } from './settings/settings.svelte';
 import { Nav } from './shell/nav.svelte';
@@ -20,6 +21,7 @@ export class App {
   readonly containers: Containers;
   readonly ports: Ports;
   readonly traffic: Traffic;
+  readonly pipelines: Pipelines;
   readonly history: History;
   readonly settings: Settings;
 
@@ -30,6 +32,7 @@ export class App {
     this.containers = new Containers(bridge, feed);
     this.ports = new Ports(bridge, feed);
     this.traffic = new Traffic(bridge, feed);
+    this.pipelines = new Pipelines(bridge, feed);
     this.history = new History(bridge, feed);
     this.settings = new Settings(bridge, feed);
   }

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Bridge, Setting, SettingsChange } from '$lib/bridge';
 import { Feed } from '$lib/bridge/feed';
-import { sideLines, unifiedLines } from '$lib/history/diff';
 import { checkRequest } from '$lib/ports/ports.svelte';
 import { check, groups, Settings } from './settings.svelte';
 
@@ -39,18 +38,6 @@ describe('a forward', () => {
     [{ target: 'web:0' }, 'target'],
     [{ target: 'fd00::1:80' }, ''],
   ])('%o', (change, want) => expect(Object.keys(checkRequest({ ...good, ...change })).join()).toBe(want));
-});
-
-test('a unified diff reads the same one below the other and side by side', () => {
-  const unified =
-    '--- a/x\n+++ b/x\n@@ -1,3 +1,3 @@\n same\n-one\n-two\n+three\n\\ No newline at end of file\n';
-  const lines = unifiedLines({ key: 'x', kind: 'modified', old: '', new: '', unified });
-  expect(lines.map((l) => l.kind)).toEqual(['same', 'old', 'old', 'new']);
-  expect(sideLines(lines).map((p) => [p.old?.text ?? null, p.new?.text ?? null])).toEqual([
-    ['same', 'same'],
-    ['one', 'three'],
-    ['two', null],
-  ]);
 });
 
 test('changes are saved together; a default is saved as no value', async () => {

@@ -1,6 +1,14 @@
 import { load, save } from '$lib/ui/stored';
 
-export const pages = ['machine', 'containers', 'ports', 'traffic', 'history', 'settings'] as const;
+export const pages = [
+  'machine',
+  'containers',
+  'ports',
+  'traffic',
+  'pipelines',
+  'history',
+  'settings',
+] as const;
 export type PageName = (typeof pages)[number];
 
 export const pageTitles: Record<PageName, string> = {
@@ -8,6 +16,7 @@ export const pageTitles: Record<PageName, string> = {
   containers: 'Containers',
   ports: 'Ports',
   traffic: 'Traffic',
+  pipelines: 'Pipelines',
   history: 'History',
   settings: 'Settings',
 };
@@ -18,7 +27,8 @@ export const filterHints: Record<PageName, string> = {
   containers: 'Filter containers',
   ports: 'Filter ports',
   traffic: 'Filter flows and packets',
-  history: 'Filter changes',
+  pipelines: 'Filter runs',
+  history: 'Filter history',
   settings: 'Find a setting',
 };
 
@@ -32,6 +42,7 @@ export class Nav {
     containers: '',
     ports: '',
     traffic: '',
+    pipelines: '',
     history: '',
     settings: '',
   });

@@ -43,7 +43,8 @@ test('every page shows itself where no locale is set', async () => {
     'shop-api-1',
     'avahi-daemon',
     'gateway',
-    'Begin with the defaults',
+    'Queued',
+    'Open transactions',
     'Name servers',
   ];
   for (const [i, sign] of signs.entries()) {
@@ -77,12 +78,12 @@ test('an empty machine offers the command that fills it', async () => {
 test('a page that breaks leaves the rest of the window usable and is reported', async () => {
   const { app, user, failures } = open('empty');
   await screen.findByRole('heading', { name: /Running/ });
-  Object.defineProperty(app.history, 'commits', {
+  Object.defineProperty(app.history, 'branches', {
     get: () => {
       throw new Error('planted');
     },
   });
-  await user.keyboard('5');
+  await user.keyboard('6');
   expect(await screen.findByText(/planted/)).toBeTruthy();
   expect(failures).toHaveLength(1);
   await user.click(screen.getByRole('button', { name: /Settings/ }));

@@ -50,6 +50,8 @@ describe.each(Object.entries(themes))('contrast in the %s theme', (_, theme) => 
     ['text-2', 'accent-soft'],
     ['text-2', 'surface-3'],
     ['on-accent', 'accent'],
+    ['text-1', 'mark'],
+    ...Array.from({ length: 16 }, (_, i) => [`ansi-${i}`, 'surface-1']),
   ];
   test.each(pairs)('%s on %s', (text, under) => {
     const below = over(colour(theme, under!), colour(theme, 'surface-1'));
