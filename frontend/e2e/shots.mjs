@@ -31,12 +31,71 @@ const shots = [
     ),
   ],
   ['packets', '', packets],
-  ['history', '', async (p) => (await p.keyboard.press('5'), await p.waitForTimeout(300))],
+  ['pipelines', '', async (p) => (await p.keyboard.press('5'), await openRun(p, '#233'))],
+  [
+    'pipelines-steps',
+    '',
+    async (p) => (
+      await p.keyboard.press('5'),
+      await openRun(p, '#237'),
+      p.getByRole('tab', { name: 'Steps' }).click()
+    ),
+  ],
+  [
+    'pipelines-lost',
+    '',
+    async (p) => (
+      await p.keyboard.press('5'),
+      await openRun(p, '#219'),
+      p.getByRole('tab', { name: /Artefacts/ }).click()
+    ),
+  ],
+  ['pipelines-empty', 'scene=empty', (p) => p.keyboard.press('5')],
+  ['history', '', async (p) => (await p.keyboard.press('6'), await p.waitForTimeout(900))],
+  ['history-files', '', historyFiles],
+  [
+    'history-settings',
+    '',
+    async (p) => (
+      await p.keyboard.press('6'),
+      await p.getByRole('gridcell', { name: 'settings' }).click(),
+      p.waitForTimeout(700)
+    ),
+  ],
+  [
+    'history-conflict',
+    '',
+    async (p) => (
+      await p.keyboard.press('6'),
+      await p.getByRole('tab', { name: /Open/ }).click(),
+      await p.getByRole('gridcell', { name: 'import-items' }).click(),
+      await p.getByLabel('3 conflicts').selectOption('src/items.ts'),
+      p.waitForTimeout(400)
+    ),
+  ],
+  [
+    'history-watchers',
+    '',
+    async (p) => (await p.keyboard.press('6'), p.getByRole('tab', { name: /Watchers/ }).click()),
+  ],
   ['settings', '', editSetting],
   ['palette', '', (p) => p.keyboard.press('Control+k')],
   ['shortcuts', '', (p) => p.keyboard.press('?')],
 ];
 
+/** @param {import('playwright-core').Page} p @param {string} name */
+async function openRun(p, name) {
+  await p.getByRole('gridcell', { name }).first().click();
+  await p.waitForTimeout(900);
+}
+/** @param {import('playwright-core').Page} p */
+async function historyFiles(p) {
+  await p.keyboard.press('6');
+  await p.getByRole('tab', { name: 'All files' }).click();
+  await p.getByRole('treeitem', { name: /src/ }).click();
+  await p.getByRole('treeitem', { name: /cart.ts/ }).click();
+  await p.waitForTimeout(400);
+}
 /** @param {import('playwright-core').Page} p */
 async function takenPort(p) {
   await p.keyboard.press('3');
@@ -56,7 +115,7 @@ async function packets(p) {
 }
 /** @param {import('playwright-core').Page} p */
 async function editSetting(p) {
-  await p.keyboard.press('6');
+  await p.keyboard.press('7');
   await p.getByLabel('Memory', { exact: true }).fill('99999');
 }
 

@@ -108,7 +108,7 @@ test('a taken port is explained, a free one forwards, and removing it can be und
 
 test('a setting is checked, saved with a message, seen in the history and undone', async () => {
   await open();
-  await page.keyboard.press('6');
+  await page.keyboard.press('7');
   const memory = page.getByLabel('Memory', { exact: true });
   await memory.fill('100');
   await page.getByText('At least 512 MiB.').waitFor();
@@ -118,13 +118,14 @@ test('a setting is checked, saved with a message, seen in the history and undone
   await page.keyboard.press('Enter');
   await toast('Saved').waitFor();
   await page.keyboard.press('Escape');
-  await page.keyboard.press('5');
+  await page.keyboard.press('6');
+  await page.getByRole('grid', { name: 'Branches' }).getByRole('gridcell', { name: 'settings' }).click();
   await cell('Room for the search index').click();
   await page.locator('.unified .new', { hasText: '8192' }).waitFor();
   await page.keyboard.press('u');
   await page.getByRole('dialog').getByRole('button', { name: 'Undo change' }).click();
   await cell(/Revert “Room/).waitFor();
-  await page.keyboard.press('6');
+  await page.keyboard.press('7');
   await expect.poll(() => memory.inputValue()).toBe('4096');
 });
 
@@ -171,4 +172,101 @@ test('commands, filter, theme and text size by keyboard', async () => {
   expect((await row.boundingBox())?.height).toBe(42);
   await page.keyboard.press('?');
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();
+});
+
+test('a run is followed live, searched and cancelled, by keyboard', async () => {
+  await open();
+  await page.keyboard.press('5');
+  const runs = page.getByRole('grid', { name: 'Runs' });
+  await runs.getByRole('row').nth(2).waitFor();
+  await page.keyboard.press('j');
+  await page.keyboard.press('j');
+  const log = page.getByRole('log', { name: 'Log of the run' });
+  const last = async () => Number(await log.locator('.line .n').last().textContent());
+  await log.locator('.line').first().waitFor();
+  const before = await last();
+  await expect.poll(last).toBeGreaterThan(before);
+  await page.getByLabel('Find in the log').fill('prefer-const');
+  await log.locator('mark', { hasText: 'prefer-const' }).waitFor();
+  await page.keyboard.press('Escape');
+  await runs.focus();
+  await page.keyboard.press('x');
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel run' }).click();
+  await runs
+    .getByRole('row', { name: /Cancelled shop/ })
+    .first()
+    .waitFor();
+  await page.keyboard.press('w');
+  await page
+    .getByRole('grid', { name: 'Commits' })
+    .getByRole('row', { selected: true })
+    .getByText('Rank in a file of its own')
+    .waitFor();
+});
+
+test('a log of a hundred thousand lines scrolls', async () => {
+  await open();
+  await page.keyboard.press('5');
+  await page.getByRole('grid', { name: 'Runs' }).getByRole('row', { name: /#235/ }).click();
+  await page.getByText('100\u202f000 lines').waitFor({ timeout: 15_000 });
+  const log = page.getByRole('log', { name: 'Log of the run' });
+  await page.getByRole('button', { name: 'Follow the newest line' }).click();
+  await log.getByText('18.4 MB').waitFor();
+  expect(await log.locator('.line').count()).toBeLessThan(120);
+});
+
+test('a version is compared, restored as one commit, and that is undone', async () => {
+  await open();
+  await page.keyboard.press('6');
+  const commits = page.getByRole('grid', { name: 'Commits' });
+  await commits.getByRole('row').nth(4).click();
+  await page.keyboard.press('d');
+  await page.getByText('Compare two versions').waitFor();
+  await commits.getByRole('row').nth(4).click();
+  await page.keyboard.press('b');
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText(/files?, \d+ changed/).waitFor();
+  await dialog.getByRole('button', { name: 'Restore' }).click();
+  await commits.getByRole('row', { name: /Restore main as of/ }).waitFor();
+  await toast('Done, by a new commit on main').getByRole('button', { name: 'Undo' }).click();
+  await commits.getByRole('row', { name: /Revert “Restore main/ }).waitFor();
+});
+
+test('the history of a path, the files of a version, and a hundred thousand commits', async () => {
+  await open();
+  await page.keyboard.press('6');
+  const commits = page.getByRole('grid', { name: 'Commits' });
+  await page.getByRole('tab', { name: 'All files' }).click();
+  await page.getByRole('treeitem', { name: /src/ }).click();
+  await page.getByRole('treeitem', { name: /cart.ts/ }).click();
+  await page.getByRole('log', { name: 'Content of cart.ts' }).waitFor();
+  await page.getByRole('treeitem', { name: /cart.ts/ }).click({ button: 'right' });
+  await page.getByRole('menuitem', { name: 'History of this path' }).click();
+  expect(await page.getByLabel('Only commits that changed this path').inputValue()).toBe('src/cart.ts');
+  await page.getByRole('grid', { name: 'Branches' }).getByText('archive/2019').click();
+  await commits.getByRole('row').nth(9).waitFor();
+  await commits.focus();
+  for (let i = 0; i < 4; i += 1) {
+    await page.keyboard.press('G');
+    await page.waitForTimeout(250);
+  }
+  const rows = Number(await commits.getAttribute('aria-rowcount'));
+  expect(rows).toBeGreaterThan(2000);
+  expect(await commits.getByRole('row').count()).toBeLessThan(80);
+});
+
+test('an open transaction shows its conflict from all sides, and can be closed', async () => {
+  await open();
+  await page.keyboard.press('6');
+  await page.getByRole('tab', { name: /Open transactions/ }).click();
+  await cell('import-items').click();
+  await page.getByLabel('3 conflicts').selectOption('src/items.ts');
+  for (const side of ['Base', 'Ours', 'Theirs', 'Now'])
+    await page.getByRole('region', { name: side }).waitFor();
+  await page.getByRole('region', { name: 'Now' }).getByText('<<<<<<< ours').waitFor();
+  await page.getByRole('button', { name: 'Close', exact: true }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('31 files').waitFor();
+  await dialog.getByRole('button', { name: 'Close transaction' }).click();
+  await expect.poll(() => page.getByRole('gridcell', { name: 'import-items' }).count()).toBe(0);
 });

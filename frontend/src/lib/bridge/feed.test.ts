@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { AnyEvent, Bridge, Link, Snapshot } from '.';
 import { Feed } from './feed';
 import { Problem } from './problem';
@@ -117,6 +117,34 @@ describe('Feed', () => {
     await started;
     expect(seen).toEqual(['up', 'up', 'reset', 'a', 'b']);
     expect(waiting).toHaveLength(1);
+  });
+
+  test('while the window is hidden nothing is told; then the newest of each state, or a new snapshot', async () => {
+    const { bridge, waiting, emit } = puppet();
+    const feed = new Feed(bridge);
+    const seen = listen(feed);
+    const hidden = vi.spyOn(document, 'hidden', 'get').mockReturnValue(false);
+    const turn = (to: boolean) => {
+      hidden.mockReturnValue(to);
+      document.dispatchEvent(new Event('visibilitychange'));
+    };
+    const started = feed.start();
+    waiting[0]!.resolve({ link: up, events: [] });
+    await started;
+    turn(true);
+    emit(ports(1, 'a'), log(2, 'x'));
+    emit(ports(3, 'b'));
+    expect(seen.slice(2)).toEqual([]);
+    turn(false);
+    expect(seen.slice(2)).toEqual(['x', 'b']);
+    turn(true);
+    emit(...Array.from({ length: 501 }, (_, i) => log(10 + i, 'many')));
+    turn(false);
+    waiting[1]!.resolve({ link: up, events: [ports(600, 'anew')] });
+    await expect.poll(() => seen.at(-1)).toBe('anew');
+    expect(seen).not.toContain('many');
+    feed.stop();
+    hidden.mockRestore();
   });
 
   test('tells why there is no snapshot, and can try again', async () => {

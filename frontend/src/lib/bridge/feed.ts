@@ -1,6 +1,9 @@
 import type { AnyEvent, Bridge, Link, Payloads, Topic } from '.';
 import { problemOf } from './problem';
 
+/** So many events wait while the window is hidden. */
+const maxWaiting = 500;
+
 type Listener<T extends Topic> = (data: Payloads[T]) => void;
 
 /**
@@ -22,6 +25,8 @@ export class Feed {
   #epoch = -1;
   #loading: Promise<void> | null = null;
   #stops: (() => void)[] = [];
+  #hidden: AnyEvent[] | null = null; // what waits for the window to be seen
+  #missed = false;
 
   constructor(bridge: Bridge) {
     this.#bridge = bridge;
@@ -47,6 +52,7 @@ export class Feed {
     this.#stops = [
       this.#bridge.onEvents((events) => (this.#held ? this.#held.push(...events) : this.#apply(events))),
       this.#bridge.onLink((link) => this.#changeLink(link)),
+      this.#watchVisibility(),
     ];
     await this.load();
   }
@@ -97,7 +103,39 @@ export class Feed {
     for (const fn of this.#linkListeners) fn(link);
   }
 
+  /** While nobody sees the window nothing is drawn: events wait, and if they become many, a snapshot replaces them. */
+  #watchVisibility(): () => void {
+    const change = () => {
+      if (document.hidden) {
+        this.#hidden ??= [];
+        return;
+      }
+      const waiting = this.#hidden ?? [];
+      const missed = this.#missed;
+      this.#hidden = null;
+      this.#missed = false;
+      if (missed) void this.load();
+      else if (this.#held) this.#held.push(...waiting);
+      else this.#apply(waiting);
+    };
+    change();
+    document.addEventListener('visibilitychange', change);
+    return () => document.removeEventListener('visibilitychange', change);
+  }
+  #wait(events: AnyEvent[]): void {
+    for (const event of events) {
+      // Of a state the newest is enough; flows and log tell what changed.
+      const whole = event.topic !== 'flows' && event.topic !== 'log' && event.topic !== 'stats';
+      if (whole) this.#hidden = this.#hidden!.filter((e) => e.topic !== event.topic);
+      this.#hidden!.push(event);
+    }
+    if (this.#hidden!.length <= maxWaiting) return;
+    this.#hidden = [];
+    this.#missed = true;
+  }
+
   #apply(events: AnyEvent[]): void {
+    if (this.#hidden) return this.#wait(events);
     for (const { seq, topic, data } of events) {
       if (seq <= (this.#last.get(topic) ?? -1)) continue;
       this.#last.set(topic, seq);

@@ -26,10 +26,13 @@ export class Machine {
   busy = $state<MachineAction | null>(null);
   /** Why the last action was refused. */
   problem = $state.raw<Problem | null>(null);
+  /** Why nothing can be asked of the machine now; '' if it can. */
+  unreachable = $state('');
   #bridge: Bridge;
 
   constructor(bridge: Bridge, feed: Feed) {
     this.#bridge = bridge;
+    feed.onLink(({ state }) => (this.unreachable = state === 'up' ? '' : 'The engine does not answer'));
     feed.on('status', (status) => (this.status = status.machine));
     feed.on('stats', (stats) => (this.stats = [...this.stats.slice(-119), stats]));
     feed.on('log', (lines) => {
@@ -62,7 +65,7 @@ export class Machine {
   }
 
   async do(action: MachineAction): Promise<void> {
-    if (!this.can(action)) return;
+    if (!this.can(action) || this.unreachable) return;
     if (action === 'kill' && !(await confirmKill())) return;
     this.busy = action;
     this.problem = null;

@@ -24,6 +24,7 @@ export function commands(app: App): Command[] {
     machine.can('restart') && { title: 'Restart the machine', run: () => void machine.do('restart') },
     machine.can('kill') && { title: 'Cut the machine’s power…', run: () => void machine.do('kill') },
   );
+  if (machine.unreachable) list.splice(pages.length);
   const docker = session.status?.docker;
   list.push(
     !!docker?.host && {
