@@ -48,7 +48,7 @@ func (b *bridge) GetAttr(cancel <-chan struct{}, in *fuse.GetAttrIn, out *fuse.A
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	if in.Flags()&fuse.FUSE_GETATTR_FH != 0 {
 		if h := b.handle(in.Fh()); h != nil {
@@ -75,7 +75,7 @@ func (b *bridge) SetAttr(cancel <-chan struct{}, in *fuse.SetAttrIn, out *fuse.A
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	if fh, ok := in.GetFh(); ok {
 		if h := b.handle(fh); h != nil {
@@ -139,7 +139,7 @@ func (b *bridge) StatFs(cancel <-chan struct{}, in *fuse.InHeader, out *fuse.Sta
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	s, err := f.StatFS(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func (b *bridge) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, name string
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return 0, fuse.Status(ninep.ESTALE)
+		return 0, stale
 	}
 	if name == ErrorXattr {
 		b.mu.Lock()
@@ -170,6 +170,9 @@ func (b *bridge) GetXAttr(cancel <-chan struct{}, in *fuse.InHeader, name string
 		}
 	}
 	value, err := f.Xattr(ctx, name)
+	if name == ErrorXattr && errors.Is(err, errors.ErrUnsupported) {
+		err = ninep.ENODATA
+	}
 	if err != nil {
 		return 0, status(err)
 	}
@@ -191,7 +194,7 @@ func (b *bridge) ListXAttr(cancel <-chan struct{}, in *fuse.InHeader, dest []byt
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return 0, fuse.Status(ninep.ESTALE)
+		return 0, stale
 	}
 	names, err := f.Xattrs(ctx)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {

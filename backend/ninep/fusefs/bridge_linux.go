@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"github.com/slipway-desktop/slipway/backend/ninep"
 )
@@ -19,6 +20,9 @@ const patience = time.Second
 
 // cacheTime is how long what never changes is kept by the kernel.
 const cacheTime = time.Hour
+
+// stale answers for a node that was forgotten.
+const stale = fuse.Status(unix.ESTALE)
 
 // bridge answers the kernel's requests with 9P calls.
 //

@@ -30,7 +30,7 @@ func (b *bridge) open(cancel <-chan struct{}, id uint64, flags ninep.OpenFlags, 
 	n, f, done := b.use(id)
 	defer done()
 	if n == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	f, err := f.Walk(ctx)
 	if err != nil {

@@ -39,7 +39,7 @@ func (b *bridge) lookup(ctx context.Context, id uint64, name string, out *fuse.E
 	parent, dir, done := b.use(id)
 	defer done()
 	if parent == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	f, err := dir.Walk(ctx, name)
 	if err != nil {
@@ -56,7 +56,7 @@ func (b *bridge) change(cancel <-chan struct{}, id uint64, name string, out *fus
 	parent, dir, done := b.use(id)
 	defer done()
 	if parent == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	if err := do(ctx, dir); err != nil {
 		return status(err)
@@ -101,7 +101,7 @@ func (b *bridge) Link(cancel <-chan struct{}, in *fuse.LinkIn, name string, out 
 	target, f, done := b.use(in.Oldnodeid)
 	defer done()
 	if target == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	return b.change(cancel, in.NodeId, name, out, func(ctx context.Context, dir *ninep.File) error {
 		return dir.Link(ctx, f, name)
@@ -132,7 +132,7 @@ func (b *bridge) Rename(cancel <-chan struct{}, in *fuse.RenameIn, oldName, newN
 	to, newDir, done := b.use(in.Newdir)
 	defer done()
 	if to == nil {
-		return fuse.Status(ninep.ESTALE)
+		return stale
 	}
 	st := b.change(cancel, in.NodeId, oldName, nil, func(ctx context.Context, dir *ninep.File) error {
 		return dir.Rename(ctx, oldName, newDir, newName)
@@ -164,7 +164,7 @@ func (b *bridge) Readlink(cancel <-chan struct{}, in *fuse.InHeader) ([]byte, fu
 	n, f, done := b.use(in.NodeId)
 	defer done()
 	if n == nil {
-		return nil, fuse.Status(ninep.ESTALE)
+		return nil, stale
 	}
 	target, err := f.Readlink(ctx)
 	return []byte(target), status(err)
