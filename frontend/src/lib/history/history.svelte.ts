@@ -26,6 +26,7 @@ export class History {
   #undo: Undo;
   #shown = false;
   #stale = true;
+  #loading: Promise<void> | null = null;
   #wanted = ''; // a commit to select when it is there
 
   constructor(bridge: Bridge, feed: Feed) {
@@ -64,7 +65,12 @@ export class History {
     return out.length > 2 ? [out[0]!, out.at(-1)!] : out;
   }
 
-  async load(): Promise<void> {
+  /** Reads the branches, the shown one's news, and what is open. One reading is under way at a time. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => (this.#loading = null));
+    return this.#loading;
+  }
+  async #load(): Promise<void> {
     this.#stale = false;
     try {
       const head = this.branch?.head;

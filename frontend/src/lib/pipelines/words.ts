@@ -10,7 +10,7 @@ export const runStates: Record<State, { tone: Tone; word: string }> = {
   lost: { tone: 'warn', word: 'Lost' },
 };
 
-export const triggers: Record<string, string> = { commit: 'Commit', rerun: 'Run again', manual: 'By hand' };
+export const triggers: Record<string, string> = { commit: 'Commit', rerun: 'Rerun', manual: 'By hand' };
 
 /** What a run's state means where the word alone does not say it; '' elsewhere. */
 export function explain(run: Run): string {

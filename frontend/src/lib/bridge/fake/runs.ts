@@ -176,7 +176,7 @@ export function logLines(n: number, status: string): string[] {
     `added ${e}36m412${e}0m packages in ${e}36m11 s${e}0m`,
     `${e}38;5;208mlint${e}0m ${e}38;5;245msrc/search/index.ts${e}0m ${e}38;2;255;90;160mprefer-const${e}0m at 14:3`,
   ];
-  const body = Array.from({ length: Math.max(0, n - 10) }, (_, i) => {
+  const body = Array.from({ length: Math.max(0, n - 9) }, (_, i) => {
     if (i % 97 === 96) return `${e}33m! test ${i + 1}: slow, ${300 + (i % 700)} ms${e}0m`;
     return `${e}32m✓${e}0m test ${i + 1}: ${['cart keeps its items', 'a page has 20 items', 'the index answers', 'stock is counted once'][i % 4]} ${e}2m(${(i * 7) % 40} ms)${e}0m`;
   });
