@@ -155,7 +155,8 @@ export class FakeRuns {
           return fn({
             lines: [`\x1b[32m✓\x1b[0m test ${(at += 1)}: cart keeps its items \x1b[2m(${at % 40} ms)\x1b[0m`],
           });
-        const lines = all.slice(at, (at += 5000));
+        const lines = all.slice(at, at + 5000);
+        at += lines.length;
         const end = at >= all.length && !(live && now);
         fn(end ? { lines, end } : { lines });
         if (end) clearInterval(timer);
