@@ -3,6 +3,7 @@ package datakit
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -25,6 +26,8 @@ const (
 // IsDir reports whether the entry is a directory.
 func (m Mode) IsDir() bool { return m&0o170000 == ModeDir }
 
+func (m Mode) isRegular() bool { return m&0o170000 == 0o100000 }
+
 // treeEntry is one entry of a tree object. git's TREE format: octal mode,
 // space, name, NUL, 20 bytes of hash; sorted as if directories ended in "/".
 // go-git's codec normalises odd modes; this one keeps them, so that rewriting a
@@ -42,39 +45,108 @@ type node struct {
 
 func (n node) absent() bool { return n == node{} }
 
+// decodeTree returns the entries in git's order, whatever order they were
+// written in.
 func decodeTree(data []byte) ([]treeEntry, error) {
-	var entries []treeEntry
-	for len(data) > 0 {
-		head, rest, ok := bytes.Cut(data, []byte{0})
-		if !ok || len(rest) < 20 {
+	const shortest, usual = 1 + 1 + 1 + 1 + 20, 36 // bytes of an entry
+	text := string(data)                           // the names share it
+	entries := make([]treeEntry, 0, len(text)/usual+1)
+	sorted := true
+	for len(text) > 0 {
+		end := strings.IndexByte(text, 0)
+		if end < 0 || len(text) < end+1+20 || len(text) < shortest {
 			return nil, fmt.Errorf("%w: truncated tree", ErrDamaged)
 		}
-		mode, name, ok := strings.Cut(string(head), " ")
-		bits, err := strconv.ParseUint(mode, 8, 32)
-		if !ok || err != nil || bits == 0 || name == "" || strings.Contains(name, "/") {
-			return nil, fmt.Errorf("%w: malformed tree entry %q", ErrDamaged, clip(string(head)))
+		e, ok := decodeEntry(text[:end])
+		if !ok {
+			return nil, fmt.Errorf("%w: malformed tree entry %q", ErrDamaged, clip(text[:end]))
 		}
-		entries = append(entries, treeEntry{name: name, node: node{mode: Mode(bits), hash: Hash(rest[:20])}})
-		data = rest[20:]
+		copy(e.hash[:], text[end+1:])
+		if n := len(entries); n > 0 && compareEntries(entries[n-1], e) > 0 {
+			sorted = false
+		}
+		entries = append(entries, e)
+		text = text[end+1+20:]
+	}
+	if !sorted {
+		slices.SortStableFunc(entries, compareEntries)
 	}
 	return entries, nil
 }
 
-func encodeTree(entries []treeEntry) []byte {
-	sort.Slice(entries, func(i, j int) bool { return sortKey(entries[i]) < sortKey(entries[j]) })
-	var out bytes.Buffer
-	for _, e := range entries {
-		fmt.Fprintf(&out, "%o %s\x00", uint32(e.mode), e.name)
-		out.Write(e.hash[:])
+// decodeEntry reads "mode name".
+func decodeEntry(head string) (e treeEntry, ok bool) {
+	mode := Mode(0)
+	for i := range len(head) {
+		switch c := head[i]; {
+		case c == ' ':
+			e.name, e.mode = head[i+1:], mode
+			return e, mode != 0 && e.name != "" && strings.IndexByte(e.name, '/') < 0
+		case c < '0' || c > '7' || mode > 1<<28:
+			return e, false
+		default:
+			mode = mode<<3 | Mode(c-'0')
+		}
 	}
-	return out.Bytes()
+	return e, false
 }
 
-func sortKey(e treeEntry) string {
-	if e.mode.IsDir() {
-		return e.name + "/"
+// encodeTree does not change entries, which may be in any order.
+func encodeTree(entries []treeEntry) []byte {
+	if !slices.IsSortedFunc(entries, compareEntries) {
+		entries = slices.Clone(entries)
+		slices.SortStableFunc(entries, compareEntries)
 	}
-	return e.name
+	size := 0
+	for _, e := range entries {
+		size += 11 + 1 + len(e.name) + 1 + 20
+	}
+	out := make([]byte, 0, size)
+	for _, e := range entries {
+		out = strconv.AppendUint(out, uint64(e.mode), 8)
+		out = append(out, ' ')
+		out = append(out, e.name...)
+		out = append(out, 0)
+		out = append(out, e.hash[:]...)
+	}
+	return out
+}
+
+// compareEntries is git's order: a directory sorts as if its name ended in "/".
+func compareEntries(a, b treeEntry) int {
+	return compareNames(a.name, a.mode.IsDir(), b.name, b.mode.IsDir())
+}
+
+func compareNames(a string, aDir bool, b string, bDir bool) int {
+	n := min(len(a), len(b))
+	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+		return c
+	}
+	return nextByte(a[n:], aDir) - nextByte(b[n:], bDir)
+}
+
+func nextByte(rest string, dir bool) int {
+	switch {
+	case rest != "":
+		return int(rest[0])
+	case dir:
+		return '/'
+	}
+	return 0
+}
+
+// searchTree returns the index of the entry called name. In git's order a file
+// and a directory of one name may be far apart.
+func searchTree(entries []treeEntry, name string) (int, bool) {
+	for _, dir := range [...]bool{false, true} {
+		i := sort.Search(len(entries), func(i int) bool {
+			return compareNames(entries[i].name, entries[i].mode.IsDir(), name, dir) >= 0
+		})
+		if i < len(entries) && entries[i].name == name {
+			return i, true
+		}
+	}
+	return 0, false
 }
 
 // rawCommit is a decoded commit object.

@@ -245,7 +245,7 @@ func TestMerge(t *testing.T) {
 		{"removed and changed", map[string]string{"a": "1", "z": "1"}, map[string]string{"a": ""}, map[string]string{"a": "3"}, "map[z:1]", "a"},
 		{"changed and removed", map[string]string{"a": "1", "z": "1"}, map[string]string{"a": "2"}, map[string]string{"a": ""}, "map[a:2 z:1]", "a"},
 		{"removed both", map[string]string{"a": "1", "z": "1"}, map[string]string{"a": ""}, map[string]string{"a": "", "b": "1"}, "map[b:1 z:1]", ""},
-		{"file in the way", map[string]string{"z": "1"}, map[string]string{"d": "file"}, map[string]string{"d/a": "3"}, "map[d:file z:1]", "d/a"},
+		{"file in the way", map[string]string{"z": "1"}, map[string]string{"d": "file"}, map[string]string{"d/a": "3"}, "map[d:file z:1]", "d"},
 		{"directory in the way", map[string]string{"z": "1"}, map[string]string{"d/a": "3"}, map[string]string{"d": "file"}, "map[d/a:3 z:1]", "d"},
 		{"directory became a file", map[string]string{"d/a": "1", "z": "1"}, map[string]string{"z": "2"}, map[string]string{"d/a": "", "d": "f"}, "map[d:f z:2]", ""},
 		{"file became a directory", map[string]string{"d": "1", "z": "1"}, map[string]string{"z": "2"}, map[string]string{"d": "", "d/a": "f"}, "map[d/a:f z:2]", ""},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"sort"
 )
 
 // FileDiff is how one file differs between two commits.
@@ -41,22 +40,17 @@ func (s *Store) Diff(ctx context.Context, a, b Hash) ([]FileDiff, error) {
 	if err != nil {
 		return nil, err
 	}
-	changes, tooMany := diffTrees(s.objects, left, right, maxDiffFiles)
+	changes, tooMany := treeChanges(s.objects, left, right, maxDiffFiles)
 	if tooMany != nil && !errors.Is(tooMany, ErrTooLarge) {
 		return nil, tooMany
 	}
-	paths := make([]string, 0, len(changes))
-	for path := range changes {
-		paths = append(paths, path)
-	}
-	sort.Strings(paths)
-	diffs := make([]FileDiff, 0, len(paths))
+	diffs := make([]FileDiff, 0, len(changes))
 	room := maxDiffTotal
-	for _, path := range paths {
+	for _, c := range changes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		d, err := diffFile(s.objects, path, changes[path], &room)
+		d, err := diffFile(s.objects, c, &room)
 		if err != nil {
 			return nil, err
 		}
@@ -66,8 +60,8 @@ func (s *Store) Diff(ctx context.Context, a, b Hash) ([]FileDiff, error) {
 }
 
 // diffFile takes the text it returns off room.
-func diffFile(r objectReader, path string, c change, room *int) (FileDiff, error) {
-	d := FileDiff{Path: path, Kind: c.kind()}
+func diffFile(r objectReader, c change, room *int) (FileDiff, error) {
+	d := FileDiff{Path: c.path, Kind: c.kind()}
 	old, err := sideOf(r, c.old)
 	if err == nil {
 		var now []byte
@@ -81,7 +75,7 @@ func diffFile(r objectReader, path string, c change, room *int) (FileDiff, error
 			d.Cut = true
 		default:
 			d.Old, d.New = string(old), string(now)
-			d.Unified = unified(path, c, d.Old, d.New)
+			d.Unified = unified(c.path, c, d.Old, d.New)
 			*room -= size
 		}
 	}

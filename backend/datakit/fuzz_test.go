@@ -119,8 +119,9 @@ func TestObjectsComeAfterWhatTheyReferTo(t *testing.T) {
 	b := newBatch(&objectDB{}) // which knows the empty tree
 	root := &workDir{from: emptyTree}
 	for _, p := range []string{"a/b/c", "a/d", "e", "f/g"} {
-		if err := root.write(b, p, []byte(p), ModeFile); err != nil {
-			t.Fatal(err)
+		blob := b.put(plumbing.BlobObject, []byte(p))
+		if taken, err := root.put(b, p, node{ModeFile, blob}); err != nil || taken != "" {
+			t.Fatal(taken, err)
 		}
 	}
 	tree := root.build(b)

@@ -1,12 +1,10 @@
 package datakit
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"sort"
 	"strings"
 	"time"
 )
@@ -76,27 +74,12 @@ func expand(r objectReader, h Hash, raw rawCommit) (Commit, error) {
 	if err != nil {
 		return Commit{}, damagedIfMissing(err)
 	}
-	changes, err := diffTrees(r, before, raw.tree, maxChanges)
+	c.Changes, err = listChanges(r, before, raw.tree, maxChanges)
 	if err != nil && !errors.Is(err, ErrTooLarge) {
 		return Commit{}, err
 	}
 	c.Truncated = err != nil
-	c.Changes = make([]Change, 0, len(changes))
-	for path, ch := range changes {
-		c.Changes = append(c.Changes, Change{Path: path, Kind: ch.kind(), Old: ch.old.hash, New: ch.new.hash})
-	}
-	sort.Slice(c.Changes, func(i, j int) bool { return c.Changes[i].Path < c.Changes[j].Path })
 	return c, nil
-}
-
-func (c change) kind() Kind {
-	switch {
-	case c.old.absent():
-		return Added
-	case c.new.absent():
-		return Removed
-	}
-	return Modified
 }
 
 // Log returns the commits of a branch, newest first: at most limit (0: 100).
@@ -132,42 +115,13 @@ func (s *Store) History(ctx context.Context, from Hash, path string) iter.Seq2[C
 			return
 		}
 		defer s.leave()
-		queue := commitQueue{}
-		seen := map[Hash]bool{}
-		push := func(h Hash) error {
-			if seen[h] {
-				return nil
-			}
-			seen[h] = true
-			raw, err := readCommit(s.objects, h)
-			if err == nil {
-				heap.Push(&queue, queued{h, raw})
-			}
-			return err
-		}
-		next := func() (Commit, bool, error) {
-			if err := ctx.Err(); err != nil {
-				return Commit{}, false, err
-			}
-			q := heap.Pop(&queue).(queued)
-			for _, p := range q.raw.parents {
-				if err := push(p); err != nil {
-					return Commit{}, false, damagedIfMissing(err)
-				}
-			}
-			touched, err := s.touches(q.raw, path)
-			if err != nil || !touched {
-				return Commit{}, false, err
-			}
-			c, err := expand(s.objects, q.hash, q.raw)
-			return c, true, err
-		}
-		if err := push(from); err != nil {
+		w, err := s.newWalk(from, path)
+		if err != nil {
 			yield(Commit{}, err)
 			return
 		}
-		for queue.Len() > 0 {
-			c, show, err := next()
+		for len(w.queue) > 0 {
+			c, show, err := w.next(ctx)
 			if err != nil {
 				yield(Commit{}, err)
 				return
@@ -203,25 +157,6 @@ func (s *Store) touches(c rawCommit, path string) (bool, error) {
 		}
 	}
 	return true, nil
-}
-
-type queued struct {
-	hash Hash
-	raw  rawCommit
-}
-
-// commitQueue pops the latest commit first.
-type commitQueue []queued
-
-func (q commitQueue) Len() int           { return len(q) }
-func (q commitQueue) Less(i, j int) bool { return q[i].raw.commit.After(q[j].raw.commit) }
-func (q commitQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *commitQueue) Push(x any)        { *q = append(*q, x.(queued)) }
-func (q *commitQueue) Pop() any {
-	old := *q
-	last := old[len(old)-1]
-	*q = old[:len(old)-1]
-	return last
 }
 
 // Resolve finds the commit that text means in the history of a branch: "HEAD"

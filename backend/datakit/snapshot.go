@@ -1,15 +1,18 @@
 package datakit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// maxFile bounds the content of one file.
-const maxFile = 1 << 20
+// maxFile bounds what is read or written as one piece of memory. Larger files go
+// through Open, ReadAt and WriteAt.
+const maxFile = 64 << 20
 
 // Snapshot is one immutable tree of files. It stays readable while the branch
 // moves on.
@@ -35,14 +38,65 @@ func (s Snapshot) Tree() Hash { return s.tree }
 // Read returns the content of a file (of a symbolic link, its target). Errors:
 // ErrNotExist (also for a directory), ErrTooLarge, ErrDamaged.
 func (s Snapshot) Read(path string) ([]byte, error) {
-	n, err := find(s.objects, s.tree, path)
+	n, err := s.fileNode(path)
 	if err != nil {
 		return nil, err
 	}
-	if n.absent() || n.mode.IsDir() {
-		return nil, fmt.Errorf("%s: %w", clip(path), ErrNotExist)
-	}
 	return readBlob(s.objects, n)
+}
+
+// Open returns the content of a file to read in pieces; a large one is not read
+// into memory. Close it. Errors as Read, without ErrTooLarge.
+func (s Snapshot) Open(path string) (File, error) {
+	n, err := s.fileNode(path)
+	if err != nil {
+		return nil, err
+	}
+	return openNode(s.objects, n)
+}
+
+// Size returns the bytes of a file. Errors as Read, without ErrTooLarge.
+func (s Snapshot) Size(path string) (int64, error) {
+	n, err := s.fileNode(path)
+	if err != nil {
+		return 0, err
+	}
+	return nodeSize(s.objects, n)
+}
+
+func (s Snapshot) fileNode(path string) (node, error) {
+	n, err := find(s.objects, s.tree, path)
+	if err != nil {
+		return node{}, err
+	}
+	if n.absent() || n.mode.IsDir() {
+		return node{}, fmt.Errorf("%s: %w", clip(path), ErrNotExist)
+	}
+	return n, nil
+}
+
+// SnapshotOfTree returns a snapshot of a tree object, of no commit. The error is
+// ErrNotExist for an unknown one.
+func (s *Store) SnapshotOfTree(tree Hash) (Snapshot, error) {
+	if err := s.enter(); err != nil {
+		return Snapshot{}, err
+	}
+	defer s.leave()
+	if _, err := s.objects.object(tree, plumbing.TreeObject); err != nil {
+		return Snapshot{}, err
+	}
+	return Snapshot{objects: s.objects, tree: tree}, nil
+}
+
+// Blob returns the content of a file by its hash. Errors: ErrNotExist,
+// ErrTooLarge.
+func (s *Store) Blob(h Hash) ([]byte, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	data, err := s.objects.object(h, plumbing.BlobObject)
+	return slices.Clone(data), err
 }
 
 // Stat returns the entry at path, its Name the last component.
@@ -121,14 +175,61 @@ func readBlob(r objectReader, n node) ([]byte, error) {
 	if n.mode == ModeSubmodule {
 		return []byte("Subproject commit " + n.hash.String() + "\n"), nil
 	}
-	data, err := r.object(n.hash, plumbing.BlobObject)
-	if err != nil {
+	if size, err := blobSize(r, n.hash); err != nil {
 		return nil, damagedIfMissing(err)
+	} else if size > maxFile {
+		return nil, fmt.Errorf("file of %d bytes: %w to read at once (at most %d)", size, ErrTooLarge, maxFile)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("file of %d bytes: %w", len(data), ErrTooLarge)
+	data, err := r.object(n.hash, plumbing.BlobObject)
+	return slices.Clone(data), damagedIfMissing(err)
+}
+
+func openNode(r objectReader, n node) (File, error) {
+	if n.mode == ModeSubmodule {
+		data, err := readBlob(r, n)
+		return memoryFile{bytes.NewReader(data)}, err
 	}
-	return data, nil
+	f, err := openBlob(r, n.hash)
+	return f, damagedIfMissing(err)
+}
+
+func nodeSize(r objectReader, n node) (int64, error) {
+	if n.mode == ModeSubmodule {
+		data, err := readBlob(r, n)
+		return int64(len(data)), err
+	}
+	size, err := blobSize(r, n.hash)
+	return size, damagedIfMissing(err)
+}
+
+// openBlob and blobSize use what the reader below can do without reading the
+// whole blob.
+func openBlob(r objectReader, h Hash) (File, error) {
+	if b, ok := r.(*batch); ok {
+		if o, held := b.held[h]; held {
+			return memoryFile{bytes.NewReader(o.data)}, nil
+		}
+		return openBlob(b.next, h)
+	}
+	if streams, ok := r.(interface{ openBlob(Hash) (File, error) }); ok {
+		return streams.openBlob(h)
+	}
+	data, err := r.object(h, plumbing.BlobObject)
+	return memoryFile{bytes.NewReader(data)}, err
+}
+
+func blobSize(r objectReader, h Hash) (int64, error) {
+	if b, ok := r.(*batch); ok {
+		if o, held := b.held[h]; held {
+			return int64(len(o.data)), nil
+		}
+		return blobSize(b.next, h)
+	}
+	if sizes, ok := r.(interface{ blobSize(Hash) (int64, error) }); ok {
+		return sizes.blobSize(h)
+	}
+	data, err := r.object(h, plumbing.BlobObject)
+	return int64(len(data)), err
 }
 
 // damagedIfMissing: an object that a tree or commit refers to has to exist.
@@ -157,16 +258,32 @@ func find(r objectReader, tree Hash, path string) (node, error) {
 		if err != nil {
 			return node{}, err
 		}
-		at = node{}
-		for _, e := range entries {
-			if e.name == name {
-				at = e.node
-				break
-			}
-		}
-		if at.absent() {
+		i, ok := searchTree(entries, name)
+		if !ok {
 			return node{}, nil
 		}
+		at = entries[i].node
 	}
 	return at, nil
+}
+
+// treeOf returns the tree of a commit; the empty tree for the zero Hash.
+func treeOf(r objectReader, commit Hash) (Hash, error) {
+	if commit.IsZero() {
+		return emptyTree, nil
+	}
+	c, err := readCommit(r, commit)
+	return c.tree, err
+}
+
+// readCommit returns ErrNotExist for an unknown commit.
+func readCommit(r objectReader, h Hash) (rawCommit, error) {
+	data, err := r.object(h, plumbing.CommitObject)
+	if errors.Is(err, ErrNotExist) {
+		return rawCommit{}, fmt.Errorf("commit %s: %w", h, ErrNotExist)
+	}
+	if err != nil {
+		return rawCommit{}, err
+	}
+	return decodeCommit(data)
 }

@@ -61,6 +61,7 @@ type Store struct {
 	active  sync.WaitGroup           // calls in flight and the poller
 	turns   map[string]chan struct{} // one writer per branch; see turn
 	watches watchSet
+	walks   walkCache // of Page
 	moves   moveLog
 	checks  map[string]func(Snapshot) error // by branch; guarded by mu
 }

@@ -2,31 +2,46 @@ package datakit
 
 import (
 	"context"
+	"crypto/sha1"
 	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
-)
 
-// Bounds of one transaction. Each written file counts its content, its path
-// and entryCost.
-const (
-	maxTxFiles = 10_000 // changed files of one commit of ours
-	maxTxBytes = 64 << 20
-	entryCost  = 256
+	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // Tx is a transaction: a private view of a branch as it was at Begin, plus
 // changes that nobody sees before Commit. Its methods may be called
-// concurrently. It holds memory only; a Tx that is forgotten leaves nothing.
+// concurrently. Large files that it writes are in temporary files of the
+// repository: Close it, or they stay until the next Open.
 type Tx struct {
 	store  *Store
 	branch string
 	base   Snapshot
 
-	mu    sync.Mutex
-	done  bool
-	root  *workDir
-	bytes int // written so far, counted against maxTxBytes
+	mu        sync.Mutex
+	done      bool
+	root      *workDir
+	use       usage
+	merged    *batch // what merges made; reads go through it to the repository
+	mergeSize int    // files that merges changed
+	parents   []Hash
+	custom    bool // the parents are not just the head at Begin
+	conflicts map[string]string
+	sides     *sides
+	opened    []openedBlob
 }
+
+// openedBlob is a large untouched file that was read lately.
+type openedBlob struct {
+	hash Hash
+	file File
+}
+
+const maxOpened = 4
 
 // Begin starts a transaction on a branch, which need not exist yet. ctx bounds
 // this call only.
@@ -49,129 +64,273 @@ func (s *Store) Begin(ctx context.Context, branch string) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Tx{store: s, branch: branch, base: base, root: &workDir{from: base.tree}}, nil
+	tx := &Tx{
+		store: s, branch: branch, base: base, root: &workDir{from: base.tree},
+		merged: newBatch(base.objects), parents: parentsOf(head), conflicts: map[string]string{},
+	}
+	if s.path != "" {
+		tx.use.dir = filepath.Join(s.path, ownDir, "tmp")
+	}
+	return tx, nil
 }
 
 // Base returns the snapshot the transaction started from.
 func (tx *Tx) Base() Snapshot { return tx.base }
 
-// Read returns the content of a file as the transaction has it. Errors as
-// Snapshot.Read.
-func (tx *Tx) Read(path string) ([]byte, error) {
+// do calls f with the transaction locked, or returns ErrClosed.
+func (tx *Tx) do(f func() error) error {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
 	if tx.done {
-		return nil, ErrClosed
+		return ErrClosed
 	}
-	item, err := tx.root.lookup(tx.base.objects, path)
-	switch {
-	case err != nil:
-		return nil, err
-	case item == nil || item.dir != nil:
-		return nil, fmt.Errorf("%s: %w", clip(path), ErrNotExist)
-	case item.data != nil:
-		return append([]byte{}, item.data...), nil
-	}
-	return readBlob(tx.base.objects, item.node)
+	return f()
 }
 
-// List returns the entries of a directory ("" is the root) as the transaction
-// has it, by name. What was changed has a zero Hash until Commit.
-func (tx *Tx) List(dir string) ([]Entry, error) {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	if tx.done {
-		return nil, ErrClosed
-	}
-	d, err := tx.root.at(tx.base.objects, dir)
+// file returns the item of the file at path, or ErrNotExist (also for a
+// directory).
+func (tx *Tx) file(path string) (*workItem, error) {
+	item, err := tx.root.lookup(tx.merged, path)
 	if err != nil {
 		return nil, err
 	}
-	if d == nil {
-		return nil, fmt.Errorf("directory %s: %w", clip(dir), ErrNotExist)
+	if item == nil || item.dir != nil {
+		return nil, fmt.Errorf("%s: %w", clip(path), ErrNotExist)
 	}
-	return d.list(), nil
+	return item, nil
 }
 
-// Write sets the content of a file and makes the directories above it. mode is
-// ModeFile, ModeExec or ModeSymlink (data is the target). Errors: ErrBadPath
-// (also when path is a directory or a file is in the way), ErrTooLarge.
-func (tx *Tx) Write(path string, data []byte, mode Mode) error {
-	if err := CheckPath(path); err != nil {
-		return err
-	}
-	switch mode {
-	case ModeFile, ModeExec, ModeSymlink:
-	default:
-		return fmt.Errorf("write %s: mode %o is not a file's", path, uint32(mode))
-	}
-	if len(data) > maxFile {
-		return fmt.Errorf("write %s: %d bytes: %w (at most %d)", path, len(data), ErrTooLarge, maxFile)
-	}
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	if tx.done {
-		return ErrClosed
-	}
-	size := tx.bytes + len(path) + len(data) + entryCost
-	if size > maxTxBytes {
-		return fmt.Errorf("write %s: the transaction is %w (at most %d bytes)", path, ErrTooLarge, maxTxBytes)
-	}
-	if err := tx.root.write(tx.base.objects, path, append([]byte{}, data...), mode); err != nil {
-		return err
-	}
-	tx.bytes = size
-	return nil
+// Read returns the content of a file as the transaction has it. Errors as
+// Snapshot.Read.
+func (tx *Tx) Read(path string) (data []byte, err error) {
+	err = tx.do(func() error {
+		item, err := tx.file(path)
+		switch {
+		case err != nil:
+			return err
+		case item.file == nil:
+			data, err = readBlob(tx.merged, item.node)
+			return err
+		case item.file.size > maxFile:
+			return fmt.Errorf("%s: %d bytes: %w to read at once (at most %d)", clip(path), item.file.size, ErrTooLarge, maxFile)
+		}
+		data = make([]byte, item.file.size)
+		_, err = item.file.readAt(data, 0)
+		return ignoreEOF(err)
+	})
+	return data, err
 }
 
-// Remove removes a file, or a directory with all that is in it. The error is
-// ErrNotExist when there is neither.
-func (tx *Tx) Remove(path string) error {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	if tx.done {
-		return ErrClosed
-	}
-	found, err := tx.root.remove(tx.base.objects, path)
-	if err == nil && !found {
-		err = fmt.Errorf("remove %s: %w", clip(path), ErrNotExist)
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
 	}
 	return err
 }
 
-// Commit makes the changes a commit on the branch; when it returns nil the
-// commit is durable. If the branch moved since Begin, the changes are merged
-// with what it holds now, file by file. Errors:
-//
-//	*ConflictError  both sides changed a file differently; nothing was written
-//	*InvalidError   the branch's validator refused the result; nothing was written
-//	ErrNoChange     the branch already is as it would be; nothing was written
-//	ErrLocked       a git process keeps the branch locked
-//
-// After success the transaction is closed; after an error it stays open, to be
-// corrected or closed. After any other error, such as a failed fsync, the
-// commit may or may not be there.
-func (tx *Tx) Commit(ctx context.Context, m Message) (Commit, error) {
-	tx.mu.Lock()
-	defer tx.mu.Unlock()
-	if tx.done {
-		return Commit{}, ErrClosed
-	}
-	c, err := tx.store.land(ctx, tx.branch, m, onto(func(b *batch, ours Hash) (edits, error) {
-		changes, err := diffTrees(b, tx.base.tree, tx.root.build(b), maxTxFiles)
-		if err != nil {
-			return nil, err
+// ReadAt reads a part of a file, as io.ReaderAt. A large file is not read into
+// memory.
+func (tx *Tx) ReadAt(path string, p []byte, off int64) (n int, err error) {
+	err = tx.do(func() error {
+		item, err := tx.file(path)
+		switch {
+		case err != nil:
+			return err
+		case off < 0:
+			return fmt.Errorf("%s: negative offset", clip(path))
+		case item.file != nil:
+			n, err = item.file.readAt(p, off)
+			return err
 		}
-		return rebase(b, changes, ours)
-	}))
-	tx.done = err == nil
-	return c, err
+		f, err := tx.open(item.node)
+		if err != nil {
+			return err
+		}
+		n, err = f.ReadAt(p, off)
+		return err
+	})
+	return n, err
+}
+
+// open returns the content of an untouched file. It stays open until others
+// push it out: opening a large one again for each piece would cost its whole
+// size each time.
+func (tx *Tx) open(n node) (File, error) {
+	for i, o := range tx.opened {
+		if o.hash == n.hash {
+			copy(tx.opened[1:i+1], tx.opened[:i])
+			tx.opened[0] = o
+			return o.file, nil
+		}
+	}
+	f, err := openNode(tx.merged, n)
+	if err != nil || f.Size() <= spoolAbove {
+		return f, err
+	}
+	if len(tx.opened) == maxOpened {
+		_ = tx.opened[maxOpened-1].file.Close()
+		tx.opened = tx.opened[:maxOpened-1]
+	}
+	tx.opened = slices.Insert(tx.opened, 0, openedBlob{n.hash, f})
+	return f, nil
+}
+
+// Stat returns what is at path ("" is the root) and its size in bytes, 0 for a
+// directory. What was changed has a zero Hash until Commit.
+func (tx *Tx) Stat(path string) (e Entry, size int64, err error) {
+	err = tx.do(func() error {
+		if path == "" {
+			e = (&workItem{node: node{ModeDir, tx.root.from}, dir: tx.root}).entry("")
+			return nil
+		}
+		item, err := tx.root.lookup(tx.merged, path)
+		if err != nil {
+			return err
+		}
+		if item == nil {
+			return fmt.Errorf("%s: %w", clip(path), ErrNotExist)
+		}
+		_, name := splitPath(path)
+		e = item.entry(name)
+		switch {
+		case item.dir != nil:
+		case item.file != nil:
+			size = item.file.size
+		default:
+			size, err = nodeSize(tx.merged, item.node)
+		}
+		return err
+	})
+	return e, size, err
+}
+
+// List returns the entries of a directory ("" is the root) as the transaction
+// has it, by name. What was changed has a zero Hash until Commit.
+func (tx *Tx) List(dir string) (list []Entry, err error) {
+	err = tx.do(func() error {
+		d, err := tx.root.at(tx.merged, dir)
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			return fmt.Errorf("directory %s: %w", clip(dir), ErrNotExist)
+		}
+		list = d.list()
+		return nil
+	})
+	return list, err
+}
+
+// ChangeCount returns about how many files the transaction changed; a
+// directory that was moved or removed as a whole counts once.
+func (tx *Tx) ChangeCount() int {
+	n := 0
+	_ = tx.do(func() error {
+		n = tx.mergeSize + tx.root.changed()
+		return nil
+	})
+	return n
+}
+
+// Changes returns the files that differ between a commit and the transaction,
+// by path: the first maxChanges of them and ErrTooLarge when there are more. The
+// zero Hash stands for the commit it began from.
+func (tx *Tx) Changes(ctx context.Context, against Hash) (list []Change, err error) {
+	err = tx.do(func() error {
+		tree := tx.base.tree
+		if !against.IsZero() {
+			if tree, err = treeOf(tx.merged, against); err != nil {
+				return err
+			}
+		}
+		b := newBatch(tx.merged)
+		now, err := tx.build(ctx, b, false)
+		if err != nil {
+			return err
+		}
+		list, err = listChanges(b, tree, now, maxListed)
+		return err
+	})
+	return list, err
+}
+
+// build puts the changed files and directories into b and returns the tree.
+// Large files are stored in the repository if store is set, else only named.
+func (tx *Tx) build(ctx context.Context, b *batch, store bool) (Hash, error) {
+	err := tx.root.each(func(c *content) error {
+		if err := ctx.Err(); err != nil || c.path == "" || c.kept || !store && !c.sum.IsZero() {
+			return err
+		}
+		f, err := c.open()
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		r := io.NewSectionReader(f, 0, c.size)
+		if store {
+			c.sum, err = tx.keep(r)
+			c.kept = err == nil
+			return err
+		}
+		h := sha1.New()
+		fmt.Fprintf(h, "blob %d\x00", c.size)
+		_, err = io.Copy(h, r)
+		c.sum = Hash(h.Sum(nil))
+		return err
+	})
+	if err != nil {
+		return Hash{}, err
+	}
+	return tx.root.tree(b), nil
+}
+
+// keep stores a large blob.
+func (tx *Tx) keep(r io.Reader) (Hash, error) {
+	if s, ok := any(tx.store).(interface {
+		spoolBlob(io.Reader) (Hash, int64, error)
+	}); ok {
+		h, _, err := s.spoolBlob(r)
+		return h, err
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxObject+1))
+	if err == nil && len(data) > maxObject {
+		err = fmt.Errorf("file of more than %d bytes: %w", maxObject, ErrTooLarge)
+	}
+	return tx.merged.put(plumbing.BlobObject, data), err
 }
 
 // Close gives the transaction up. After Commit or Close it does nothing.
 func (tx *Tx) Close() error {
 	tx.mu.Lock()
 	defer tx.mu.Unlock()
-	tx.done, tx.root = true, nil
+	tx.release()
 	return nil
+}
+
+func (tx *Tx) release() {
+	if tx.done {
+		return
+	}
+	tx.done = true
+	_ = tx.root.each(func(c *content) error {
+		c.drop(&tx.use)
+		return nil
+	})
+	for _, o := range tx.opened {
+		_ = o.file.Close()
+	}
+	tx.root, tx.merged, tx.opened = nil, nil, nil
+}
+
+// resolve takes path and what is below it off the list of conflicts.
+func (tx *Tx) resolve(path string) {
+	if len(tx.conflicts) == 0 {
+		return
+	}
+	delete(tx.conflicts, path)
+	for p := range tx.conflicts {
+		if strings.HasPrefix(p, path+"/") {
+			delete(tx.conflicts, p)
+		}
+	}
 }
