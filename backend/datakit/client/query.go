@@ -241,7 +241,7 @@ func (c *Client) Stats(ctx context.Context) (query.Stats, error) {
 // Restore makes the files of a branch what they were at a commit, as one new
 // commit, which it returns. message may be "".
 func (c *Client) Restore(ctx context.Context, branch string, commit Hash, message string) (Hash, error) {
-	line := fmt.Sprintf("restore %s %s", element(branch), commit)
+	line := fmt.Sprintf("restore %s %s", branch, commit)
 	if message = strings.Join(strings.Fields(message), " "); message != "" {
 		line += " " + message
 	}
@@ -250,17 +250,17 @@ func (c *Client) Restore(ctx context.Context, branch string, commit Hash, messag
 
 // RestorePath is Restore of one file or directory.
 func (c *Client) RestorePath(ctx context.Context, branch string, commit Hash, path string) (Hash, error) {
-	return c.order(ctx, "restore", branch, fmt.Sprintf("restore-path %s %s %s", element(branch), commit, path))
+	return c.order(ctx, "restore", branch, fmt.Sprintf("restore-path %s %s %s", branch, commit, path))
 }
 
 // Revert undoes one commit by a new one, which it returns.
 func (c *Client) Revert(ctx context.Context, branch string, commit Hash) (Hash, error) {
-	return c.order(ctx, "revert", branch, fmt.Sprintf("revert %s %s", element(branch), commit))
+	return c.order(ctx, "revert", branch, fmt.Sprintf("revert %s %s", branch, commit))
 }
 
 // CloseTransaction gives up a transaction, whoever has it open.
 func (c *Client) CloseTransaction(ctx context.Context, branch, name string) error {
-	_, err := c.command(ctx, fmt.Sprintf("close %s %s", element(branch), name), "ctl")
+	_, err := c.command(ctx, fmt.Sprintf("close %s %s", branch, name), "ctl")
 	return wrap("close transaction", branch+"/"+name, err)
 }
 
