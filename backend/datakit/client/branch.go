@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/slipway-desktop/slipway/backend/datakit"
@@ -17,7 +18,8 @@ func (c *Client) Branches(ctx context.Context) ([]query.Branch, error) {
 	var list []query.Branch
 	err := c.ask(ctx, nil, &list, "branches")
 	if !missing(err) {
-		return list, err
+		// One that was made, but has no commit, is nothing to others.
+		return slices.DeleteFunc(list, func(b query.Branch) bool { return b.Head.IsZero() }), err
 	}
 	entries, err := c.list(ctx, "branch")
 	if err != nil {
@@ -27,7 +29,7 @@ func (c *Client) Branches(ctx context.Context) ([]query.Branch, error) {
 		name := branchOf(e.Name)
 		head, err := c.Head(ctx, name)
 		if errors.Is(err, ErrNoBranch) {
-			continue // made, but without a commit
+			continue
 		}
 		if err != nil {
 			return nil, err

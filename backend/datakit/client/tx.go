@@ -217,6 +217,10 @@ func (tx *Tx) parent(ctx context.Context, path string) (*ninep.File, string, err
 			f, err = tx.walk(ctx, dir)
 		}
 	}
+	if err == nil && f.Qid().Type&ninep.QidDir == 0 {
+		f.Close()
+		return nil, "", &Error{Op: "make directory", Name: dir, Reason: "a file is in the way", Err: ninep.ENOTDIR}
+	}
 	return f, name, err
 }
 
@@ -291,7 +295,25 @@ func (tx *Tx) Remove(ctx context.Context, path string) error {
 		f.Close()
 		return fmt.Errorf("remove: %w: empty", ErrBadPath)
 	}
-	return wrap("remove", path, f.Remove(ctx))
+	err = f.Remove(ctx)
+	if ninep.ErrnoOf(err) == ninep.ENOTEMPTY { // DataKit removes all at once, others do not
+		var entries []Entry
+		if entries, err = tx.List(ctx, path); err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := tx.Remove(ctx, path+"/"+e.Name); err != nil && !errors.Is(err, ErrNotExist) {
+				return err
+			}
+		}
+		if f, err = tx.walk(ctx, path); err == nil {
+			err = f.Remove(ctx)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went with what was in it
+		}
+	}
+	return wrap("remove", path, err)
 }
 
 // file reads or writes one of the transaction's own files.
