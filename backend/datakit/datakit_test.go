@@ -25,7 +25,9 @@ func openAt(t *testing.T, path string, opt Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	openStores.Store(path, s)
 	t.Cleanup(func() {
+		openStores.CompareAndDelete(path, s)
 		if err := s.Close(); err != nil && !errors.Is(err, ErrClosed) {
 			t.Error(err)
 		}

@@ -83,7 +83,7 @@ func (m merger) commits(ours, theirs Hash) (mergeResult, error) {
 	if err != nil {
 		return mergeResult{}, err
 	}
-	result, err := m.treesExcept(base, a, b, undecided)
+	result, err := m.treesExcept(base, a, b, undecided, false)
 	if len(bases) == 1 {
 		result.baseCommit = bases[0]
 	}
@@ -121,7 +121,7 @@ func (m merger) virtualBase(bases []Hash, depth int) (Hash, map[string]bool, err
 		if err != nil {
 			return Hash{}, nil, err
 		}
-		result, err := m.treesExcept(base, tree, other, skip)
+		result, err := m.treesExcept(base, tree, other, skip, true)
 		if err != nil {
 			return Hash{}, nil, err
 		}
@@ -134,17 +134,18 @@ func (m merger) virtualBase(bases []Hash, depth int) (Hash, map[string]bool, err
 }
 
 func (m merger) trees(base, ours, theirs Hash) (mergeResult, error) {
-	return m.treesExcept(base, ours, theirs, nil)
+	return m.treesExcept(base, ours, theirs, nil, false)
 }
 
 // treesExcept merges trees; at the paths of undecided there is no usable base.
-func (m merger) treesExcept(base, ours, theirs Hash, undecided map[string]bool) (mergeResult, error) {
+// virtual says that the result is the base of another merge.
+func (m merger) treesExcept(base, ours, theirs Hash, undecided map[string]bool, virtual bool) (mergeResult, error) {
 	result := mergeResult{tree: ours, base: base}
 	three, err := m.collect(base, ours, theirs)
 	if err != nil {
 		return result, err
 	}
-	if err := m.followRenames(three); err != nil {
+	if err := m.followRenames(three, virtual); err != nil {
 		return result, err
 	}
 	var writes []mergePath
@@ -195,7 +196,10 @@ type mergePath struct {
 }
 
 // threeTrees holds the files that are not the same in all three.
-type threeTrees struct{ at map[string]*mergePath }
+type threeTrees struct {
+	at    map[string]*mergePath
+	trees [3]Hash
+}
 
 func (t *threeTrees) paths() []string {
 	list := make([]string, 0, len(t.at))
@@ -206,18 +210,9 @@ func (t *threeTrees) paths() []string {
 	return list
 }
 
-func (t *threeTrees) get(path string) *mergePath {
-	p := t.at[path]
-	if p == nil {
-		p = &mergePath{path: path}
-		t.at[path] = p
-	}
-	return p
-}
-
 // collect compares both sides with the base; equal subtrees cost nothing.
 func (m merger) collect(base, ours, theirs Hash) (*threeTrees, error) {
-	t := &threeTrees{at: map[string]*mergePath{}}
+	t := &threeTrees{at: map[string]*mergePath{}, trees: [3]Hash{base, ours, theirs}}
 	for side, tree := range []Hash{ours, theirs} {
 		changes, err := treeChanges(m.b, base, tree, maxMergePaths)
 		if err != nil {
