@@ -77,102 +77,113 @@ func descends(r objectReader, commit, from Hash) (bool, error) {
 // FastForward moves a branch to a commit that descends from its head, or to any
 // commit if it has none. It does nothing when the branch is there already. Once it
 // returns, the move is durable. Errors: ErrNotFastForward, ErrNotExist for an
-// unknown commit, *InvalidError, ErrLocked.
+// unknown commit, *InvalidError, ErrLocked, and those of Tx.Commit on the disk.
 func (s *Store) FastForward(ctx context.Context, branch string, to Hash) error {
-	done, err := s.seat(ctx, branch)
-	if err != nil {
-		return err
-	}
-	defer done()
-	raw, err := readCommit(s.objects, to)
-	if err != nil {
-		return err
-	}
-	for {
-		head, err := s.headOrZero(branch)
+	return s.move(ctx, []string{branch}, func() ([]update, error) {
+		raw, err := readCommit(s.objects, to)
+		if err != nil {
+			return nil, err
+		}
+		head, err := s.tip(branch)
 		if err != nil || head == to {
-			return err
+			return nil, err
 		}
 		forward, err := descends(s.objects, to, head)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !forward {
-			return fmt.Errorf("%w: %s does not descend from %s", ErrNotFastForward, to.Short(), head.Short())
+			return nil, fmt.Errorf("%w: %s does not descend from %s", ErrNotFastForward, to.Short(), head.Short())
 		}
-		if err := s.validate(branch, s.objects, raw.tree); err != nil {
-			return err
-		}
-		if err := s.refs.update(ctx, branch, head, to); !errors.Is(err, errMoved) {
-			s.publish(branch, s.opt.Author.Name)
-			return err
-		}
-	}
+		return []update{{branch, head, to}}, s.validate(branch, s.objects, raw.tree)
+	})
 }
 
 // RemoveBranch removes a branch; its commits stay in the repository until git gc
 // finds them unused. Error: ErrNoBranch.
 func (s *Store) RemoveBranch(ctx context.Context, branch string) error {
-	done, err := s.seat(ctx, branch)
-	if err != nil {
-		return err
-	}
-	defer done()
-	err = s.refs.remove(ctx, branch)
-	s.publish(branch, s.opt.Author.Name)
-	return err
+	return s.move(ctx, []string{branch}, func() ([]update, error) {
+		head, err := s.tip(branch)
+		if err == nil && head.IsZero() {
+			err = fmt.Errorf("%s: %w", branch, ErrNoBranch)
+		}
+		return []update{{branch, head, Hash{}}}, err
+	})
 }
 
 // RenameBranch gives a branch another name, in one durable step. Errors:
-// ErrNoBranch, ErrExist, ErrBadBranch, *InvalidError by the new name's validator.
+// ErrNoBranch, ErrExist, ErrBadBranch (also when one name is a directory of the
+// other), *InvalidError by the new name's validator.
 func (s *Store) RenameBranch(ctx context.Context, from, to string) error {
 	if from == to {
 		return fmt.Errorf("branch %s: %w", clip(to), ErrExist)
 	}
-	for _, name := range slices.Sorted(slices.Values([]string{from, to})) {
-		done, err := s.seat(ctx, name) // in order, so that two renames cannot wait for each other
+	return s.move(ctx, []string{from, to}, func() ([]update, error) {
+		head, err := s.tip(from)
+		if err == nil && head.IsZero() {
+			err = fmt.Errorf("%s: %w", from, ErrNoBranch)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if other, err := s.tip(to); err != nil {
+			return nil, err
+		} else if !other.IsZero() {
+			return nil, fmt.Errorf("branch %s: %w", to, ErrExist)
+		}
+		tree, err := treeOf(s.objects, head)
+		if err != nil {
+			return nil, err
+		}
+		return []update{{from, head, Hash{}}, {to, Hash{}, head}}, s.validate(to, s.objects, tree)
+	})
+}
+
+// move makes durable the change of branches that plan says, with the turns of all
+// of them. It asks again when git was faster.
+func (s *Store) move(ctx context.Context, branches []string, plan func() ([]update, error)) error {
+	for _, name := range branches {
+		if err := checkBranch(name); err != nil {
+			return err
+		}
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	removes := false
+	// In order, so that two renames cannot wait for each other.
+	for _, name := range slices.Sorted(slices.Values(branches)) {
+		done, err := s.turn(ctx, name)
 		if err != nil {
 			return err
 		}
 		defer done()
 	}
-	head, err := s.refs.read(from)
-	if err != nil {
-		return err
+	for {
+		updates, err := plan()
+		if err != nil || len(updates) == 0 {
+			return err
+		}
+		pos, err := s.change(ctx, logRecord{updates: updates}, s.opt.Author.Name)
+		if err == nil {
+			err = s.settle(pos)
+		}
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, u := range updates {
+			removes = removes || u.new.IsZero()
+		}
+		if removes && s.refs != nil {
+			// The name may be a directory's next; the rest is the flusher's to repeat.
+			if err := s.flush(); err != nil {
+				s.opt.Log.Debug("flush a removed branch", "error", err)
+			}
+		}
+		return nil
 	}
-	if other, err := s.headOrZero(to); err != nil {
-		return err
-	} else if !other.IsZero() {
-		return fmt.Errorf("branch %s: %w", to, ErrExist)
-	}
-	tree, err := treeOf(s.objects, head)
-	if err != nil {
-		return err
-	}
-	if err := s.validate(to, s.objects, tree); err != nil {
-		return err
-	}
-	if err := s.refs.update(ctx, to, Hash{}, head); err != nil {
-		return err
-	}
-	err = s.refs.remove(ctx, from)
-	s.publish(to, s.opt.Author.Name)
-	s.publish(from, s.opt.Author.Name)
-	return err
-}
-
-// seat is enter and turn: the caller may write to branch until it calls done.
-func (s *Store) seat(ctx context.Context, branch string) (done func(), err error) {
-	if err := checkBranch(branch); err != nil {
-		return nil, err
-	}
-	if err := s.enter(); err != nil {
-		return nil, err
-	}
-	free, err := s.turn(ctx, branch)
-	if err != nil {
-		s.leave()
-		return nil, err
-	}
-	return func() { free(); s.leave() }, nil
 }

@@ -1,14 +1,27 @@
 package datakit
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 )
 
+// openStores are the stores that tests have open, by path.
+var openStores sync.Map
+
+// gitCommand prepares a run of git. An open store shows it all first, as it does by
+// itself a moment later.
 func gitCommand(dir string, args ...string) *exec.Cmd {
+	if s, ok := openStores.Load(dir); ok {
+		if err := s.(*Store).Sync(context.Background()); err != nil && !errors.Is(err, ErrClosed) {
+			panic(err)
+		}
+	}
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null", "LC_ALL=C",

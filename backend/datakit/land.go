@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/slipway-desktop/slipway/backend/datakit/journal"
 )
 
 // proposal is what a commit is to hold.
@@ -19,23 +21,6 @@ type proposal struct {
 // changer makes the proposal for a commit on top of head (zero: the branch does
 // not exist), with b to read from and to put objects into.
 type changer func(b *batch, head Hash) (proposal, error)
-
-// onto makes a changer of edits of the head's tree, for a commit whose parent is
-// the head.
-func onto(edit func(b *batch, ours Hash) (edits, error)) changer {
-	return func(b *batch, head Hash) (proposal, error) {
-		ours, err := treeOf(b, head)
-		if err != nil {
-			return proposal{}, err
-		}
-		e, err := edit(b, ours)
-		if err != nil {
-			return proposal{}, err
-		}
-		tree, err := applyEdits(b, ours, e)
-		return proposal{tree, parentsOf(head)}, err
-	}
-}
 
 func parentsOf(head Hash) []Hash {
 	if head.IsZero() {
@@ -57,59 +42,67 @@ func (s *Store) land(ctx context.Context, branch string, m Message, change chang
 		return Commit{}, err
 	}
 	defer s.leave()
+	for {
+		c, pos, err := s.propose(ctx, branch, m, change)
+		if err == nil {
+			err = s.settle(pos)
+		}
+		if !errors.Is(err, errMoved) {
+			return c, err
+		}
+	}
+}
+
+// propose makes a commit and appends it to the journal. It has the branch's turn
+// until then: the next commit builds on this one while it is being synced.
+func (s *Store) propose(ctx context.Context, branch string, m Message, change changer) (Commit, journal.Pos, error) {
 	done, err := s.turn(ctx, branch)
 	if err != nil {
-		return Commit{}, err
+		return Commit{}, journal.Pos{}, err
 	}
 	defer done()
 	for {
 		if err := ctx.Err(); err != nil {
-			return Commit{}, err
+			return Commit{}, journal.Pos{}, err
 		}
-		c, err := s.attempt(ctx, branch, m, change)
-		if errors.Is(err, errMoved) {
-			continue
+		c, pos, err := s.attempt(ctx, branch, m, change)
+		if !errors.Is(err, errMoved) {
+			return c, pos, err
 		}
-		if err != nil {
-			return Commit{}, err
-		}
-		s.publish(branch, c.Author)
-		return c, nil
 	}
 }
 
-func (s *Store) attempt(ctx context.Context, branch string, m Message, change changer) (Commit, error) {
-	head, err := s.headOrZero(branch)
+func (s *Store) attempt(ctx context.Context, branch string, m Message, change changer) (Commit, journal.Pos, error) {
+	fail := func(err error) (Commit, journal.Pos, error) { return Commit{}, journal.Pos{}, err }
+	head, err := s.tip(branch)
 	if err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
 	before, err := treeOf(s.objects, head)
 	if err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
 	b := newBatch(s.objects)
 	p, err := change(b, head)
 	if err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
 	if p.tree == before && !m.AllowEmpty && slices.Equal(p.parents, parentsOf(head)) {
-		return Commit{}, ErrNoChange
+		return fail(ErrNoChange)
 	}
 	if err := s.validate(branch, b, p.tree); err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
 	now := s.opt.Now().Truncate(time.Second)
 	h := b.put(plumbing.CommitObject, encodeCommit(p.tree, p.parents, m.Author, now, m.Text))
 	c, err := describe(b, h)
 	if err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
 	objects, err := b.take(h, p.tree)
 	if err != nil {
-		return Commit{}, err
+		return fail(err)
 	}
-	if err := s.objects.write(objects); err != nil {
-		return Commit{}, err
-	}
-	return c, s.refs.update(ctx, branch, head, h)
+	pos, err := s.change(ctx, logRecord{updates: []update{{branch, head, h}}, objects: objects}, c.Author)
+	return c, pos, err
 }

@@ -1,20 +1,18 @@
 package datakit
 
 import (
-	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"sync/atomic"
-	"time"
+	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/objfile"
-	"golang.org/x/sync/errgroup"
+
+	"github.com/slipway-desktop/slipway/backend/datakit/pack"
 )
 
 // maxObject bounds the memory one object may take. Trees of 100,000 entries
@@ -27,20 +25,58 @@ type objectReader interface {
 	object(h Hash, want plumbing.ObjectType) ([]byte, error)
 }
 
-// objectDB is the objects directory of a repository: loose files, written by
-// us and git, and packs, written by git.
+// objectDB is the objects directory of a repository: packs and loose files, written
+// by us and git; and what is in the journal only. Without a directory it is memory.
 type objectDB struct {
-	dir   string // …/objects
+	dir   string // …/objects; "" for a store in memory
 	tmp   string // our own directory, on the same file system
 	packs packSet
+	cache *objectCache
+
+	mu   sync.RWMutex
+	held map[Hash]*heldObject // not in packs yet
 }
 
-func newObjectDB(repo, tmp string) *objectDB {
-	dir := filepath.Join(repo, "objects")
-	return &objectDB{dir: dir, tmp: tmp, packs: packSet{dir: filepath.Join(dir, "pack")}}
+type heldObject struct {
+	newObject
+	count int // of changes that brought it
+}
+
+func newObjectDB(repo, tmp string, cacheBytes int64) *objectDB {
+	db := &objectDB{tmp: tmp, cache: newObjectCache(cacheBytes), held: map[Hash]*heldObject{}}
+	if repo != "" {
+		db.dir = filepath.Join(repo, "objects")
+		db.packs = packSet{dir: filepath.Join(db.dir, "pack"), cache: pack.NewCache(packCache)}
+	}
+	return db
 }
 
 func (db *objectDB) close() error { return db.packs.close() }
+
+// hold keeps objects readable until drop.
+func (db *objectDB) hold(objects []newObject) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, o := range objects {
+		if h := db.held[o.hash]; h != nil {
+			h.count++
+		} else {
+			db.held[o.hash] = &heldObject{o, 1}
+		}
+	}
+}
+
+func (db *objectDB) drop(objects []newObject) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, o := range objects {
+		if h := db.held[o.hash]; h != nil {
+			if h.count--; h.count == 0 {
+				delete(db.held, o.hash)
+			}
+		}
+	}
+}
 
 func (db *objectDB) loosePath(h Hash) string {
 	name := h.String()
@@ -61,12 +97,69 @@ func (db *objectDB) object(h Hash, want plumbing.ObjectType) ([]byte, error) {
 	return data, err
 }
 
+// tree is a decoded tree, shared: see readTree.
+func (db *objectDB) tree(h Hash) ([]treeEntry, error) {
+	if h == emptyTree {
+		return nil, nil
+	}
+	c, err := db.find(h)
+	if err != nil {
+		return nil, err
+	}
+	if c.kind != plumbing.TreeObject {
+		return nil, fmt.Errorf("%w: object %s is a %s, not a tree", ErrDamaged, h, c.kind)
+	}
+	if !c.decoded {
+		if c.entries, err = decodeTree(c.data); err != nil {
+			return nil, err
+		}
+		c.decoded = true
+		db.cache.put(c)
+	}
+	return c.entries, nil
+}
+
 // any is object, of any kind.
 func (db *objectDB) any(h Hash) (plumbing.ObjectType, []byte, error) {
+	c, err := db.find(h)
+	return c.kind, c.data, err
+}
+
+func (db *objectDB) find(h Hash) (cached, error) {
+	if c, ok := db.cache.get(h); ok {
+		return c, nil
+	}
+	db.mu.RLock()
+	o := db.held[h]
+	db.mu.RUnlock()
+	if o != nil {
+		c := cached{hash: h, kind: o.kind, data: o.data}
+		db.cache.put(c)
+		return c, nil
+	}
+	kind, data, err := db.stored(h)
+	if err != nil {
+		return cached{}, err
+	}
+	c := cached{hash: h, kind: kind, data: data}
+	db.cache.put(c)
+	return c, nil
+}
+
+// stored reads an object from disk. git gc may move an object from a file of its
+// own to a pack, or from one pack to another, between our looks, so a miss lists
+// the packs anew and looks once more.
+func (db *objectDB) stored(h Hash) (plumbing.ObjectType, []byte, error) {
+	if db.dir == "" {
+		return 0, nil, fmt.Errorf("object %s: %w", h, ErrNotExist)
+	}
 	for attempt := 0; ; attempt++ {
-		kind, data, err := db.loose(h)
+		kind, data, err := db.packs.object(h)
 		if errors.Is(err, fs.ErrNotExist) {
-			kind, data, err = db.packs.object(h)
+			inPacks := err
+			if kind, data, err = db.loose(h); errors.Is(err, fs.ErrNotExist) {
+				err = inPacks
+			}
 		}
 		switch {
 		case err == nil:
@@ -113,116 +206,6 @@ func (db *objectDB) loose(h Hash) (plumbing.ObjectType, []byte, error) {
 		return damaged(errors.New("content does not have this hash"))
 	}
 	return kind, data, nil
-}
-
-// write stores objects, each after those it refers to, and returns when they
-// are durable: each a file of its own, fsynced, renamed into place in the order
-// given, its directory fsynced. The fsyncs of one step run side by side, since
-// file systems serve many for little more than one.
-func (db *objectDB) write(objects []newObject) error {
-	var newDir atomic.Bool
-	temps := make([]string, len(objects))
-	defer func() {
-		for _, tmp := range temps {
-			if tmp != "" {
-				_ = os.Remove(tmp)
-			}
-		}
-	}()
-	err := sideBySide(len(objects), func(i int) error {
-		made, tmp, err := db.stage(objects[i])
-		if made {
-			newDir.Store(true)
-		}
-		temps[i] = tmp
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	dirs := []string{}
-	for i, o := range objects {
-		path := db.loosePath(o.hash)
-		if dir := filepath.Dir(path); !slices.Contains(dirs, dir) {
-			dirs = append(dirs, dir)
-		}
-		if temps[i] == "" {
-			continue
-		}
-		err := os.Rename(temps[i], path)
-		if errors.Is(err, fs.ErrNotExist) { // git gc removed the directory, as it was empty
-			newDir.Store(true)
-			err = errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.Rename(temps[i], path))
-		}
-		if err != nil {
-			return fmt.Errorf("write object: %w", err)
-		}
-		temps[i] = ""
-	}
-	if newDir.Load() {
-		dirs = append(dirs, db.dir)
-	}
-	return sideBySide(len(dirs), func(i int) error { return syncDir(dirs[i]) })
-}
-
-// sideBySide calls f for 0 to n-1, several at a time, and returns an error if
-// one did.
-func sideBySide(n int, f func(int) error) error {
-	var g errgroup.Group
-	g.SetLimit(8)
-	for i := range n {
-		g.Go(func() error { return f(i) })
-	}
-	return g.Wait()
-}
-
-// stage makes a fsynced file of an object in the temporary directory, and the
-// directory it will go to. tmp is "" when the repository has the object loose.
-func (db *objectDB) stage(o newObject) (madeDir bool, tmp string, err error) {
-	path := db.loosePath(o.hash)
-	if err := refresh(path); err == nil {
-		return false, "", nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return false, "", fmt.Errorf("refresh object: %w", err)
-	}
-	err = os.Mkdir(filepath.Dir(path), 0o777)
-	madeDir = err == nil
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return false, "", fmt.Errorf("create object directory: %w", err)
-	}
-	tmp, err = writeTemp(db.tmp, "object-*", 0o444, func(w io.Writer) error {
-		z, err := zlib.NewWriterLevel(w, zlib.BestSpeed)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(z, "%s %d\x00", o.kind, len(o.data)); err != nil {
-			return err
-		}
-		if _, err := z.Write(o.data); err != nil {
-			return err
-		}
-		return z.Close()
-	})
-	if err != nil {
-		return madeDir, "", fmt.Errorf("write object: %w", err)
-	}
-	return madeDir, tmp, nil
-}
-
-// refresh makes an object that is there already as good as a new one: durable,
-// since git does not fsync, and young, since git gc removes old unreachable
-// objects. The caller fsyncs the directory.
-func refresh(path string) error {
-	now := time.Now()
-	if err := os.Chtimes(path, now, now); err != nil {
-		return err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }
 
 // writeTemp makes a fsynced file in dir and returns its path.
@@ -277,6 +260,16 @@ func (b *batch) object(h Hash, want plumbing.ObjectType) ([]byte, error) {
 		return o.data, nil
 	}
 	return b.next.object(h, want)
+}
+
+func (b *batch) tree(h Hash) ([]treeEntry, error) {
+	if o, ok := b.held[h]; ok && o.kind == plumbing.TreeObject {
+		return decodeTree(o.data)
+	}
+	if t, ok := b.next.(treeSource); ok {
+		return t.tree(h)
+	}
+	return readTree(b.next, h)
 }
 
 // take returns the held objects that commit needs and the commit, each after

@@ -1,6 +1,7 @@
 package datakit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -81,6 +82,7 @@ func TestLocks(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, Options{})
 	c := put(t, s, "main", "x", map[string]string{"a": "1"})
+	syncStore(t, s)
 	lock := s.refs.path("main") + ".lock"
 
 	// A lock of git's: waited for, then reported; nothing is lost.
@@ -104,6 +106,7 @@ func TestLocks(t *testing.T) {
 	}
 
 	// A lock of a dead process of ours goes at the next open; git's stays.
+	syncStore(t, s)
 	if err := os.WriteFile(lock, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +159,7 @@ func TestBranchNames(t *testing.T) {
 func TestBrokenBranchFile(t *testing.T) {
 	s := openTest(t, Options{})
 	put(t, s, "main", "x", map[string]string{"a": "1"})
+	syncStore(t, s)
 	for _, content := range []string{"", "zzz\n", "ref: refs/heads/other\n", strings.Repeat("0", 40)} {
 		if err := os.WriteFile(s.refs.path("main"), []byte(content), 0o644); err != nil {
 			t.Fatal(err)
@@ -172,8 +176,11 @@ func TestBrokenBranchFile(t *testing.T) {
 func TestDamagedObjects(t *testing.T) {
 	s := openTest(t, Options{})
 	c := put(t, s, "main", "x", map[string]string{"a": "1"})
+	s.Close()
 	blob := hashOf(3, []byte("1"))
 	path := s.objects.loosePath(blob)
+	unpack(t, s.Path())
+	s = openAt(t, s.Path(), Options{CacheBytes: 1})
 	for _, content := range []string{"", "garbage", "x\x9cK\xca\xc9O"} {
 		if err := errors.Join(os.Remove(path), os.WriteFile(path, []byte(content), 0o644)); err != nil {
 			t.Fatal(err)
@@ -192,6 +199,33 @@ func TestDamagedObjects(t *testing.T) {
 	snap, _ := s.Snapshot(c.Hash)
 	if _, err := snap.Read("a"); !errors.Is(err, ErrDamaged) {
 		t.Errorf("read of a missing blob: %v", err)
+	}
+}
+
+// unpack makes loose objects of all packs.
+func unpack(t *testing.T, path string) {
+	t.Helper()
+	packs, _ := filepath.Glob(filepath.Join(path, "objects/pack/*.pack"))
+	for _, p := range packs {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Remove(p), os.Remove(strings.TrimSuffix(p, ".pack")+".idx")); err != nil {
+			t.Fatal(err)
+		}
+		cmd := gitCommand(path, "unpack-objects", "-q")
+		cmd.Stdin = bytes.NewReader(data)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+}
+
+func syncStore(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -237,11 +271,11 @@ func TestWatch(t *testing.T) {
 	}
 	for range second {
 	}
-	s.watches.mu.Lock()
+	s.mu.Lock()
 	if len(s.watches.all) != 0 || s.watches.stop != nil {
 		t.Error("the watch set is not empty")
 	}
-	s.watches.mu.Unlock()
+	s.mu.Unlock()
 	// The poller counts as active: Close returns only when it has ended.
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

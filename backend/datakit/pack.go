@@ -1,7 +1,6 @@
 package datakit
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,53 +11,48 @@ import (
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/format/idxfile"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+
+	"github.com/slipway-desktop/slipway/backend/datakit/pack"
 )
 
 const (
-	maxPacks     = 512       // open files
-	maxPackIndex = 256 << 20 // bytes read into memory for one index
-	packCache    = 8 * cache.MiByte
+	maxPacks  = 512      // open packs
+	packCache = 16 << 20 // bytes of bases of deltas
 )
 
 // packSet is the packs of a repository that have both their files. A .pack
 // without .idx is what a killed git leaves behind: git ignores it, and so do
 // we. A pack that git gc deletes stays readable through our open file until
-// the next rescan, which comes with the first object it did not have.
+// the next rescan, which comes with the first object that no pack had.
 type packSet struct {
-	dir    string
-	mu     sync.Mutex // packfile.Packfile is not safe for concurrent use
-	packs  map[string]*pack
-	cache  cache.Object
-	bad    error // why a pack could not be opened at the last rescan
+	dir   string
+	cache *pack.Cache
+
+	mu     sync.RWMutex // held for reading while a pack is read
+	packs  []*openPack  // the one that had the last object first
+	bad    error        // why a pack could not be opened at the last rescan
 	closed bool
 }
 
-type pack struct {
-	*packfile.Packfile
-	file *os.File
+type openPack struct {
+	*pack.Reader
+	name string
 }
-
-// packFile gives packfile.Packfile the file interface it wants.
-type packFile struct{ *os.File }
-
-func (packFile) Lock() error   { return nil }
-func (packFile) Unlock() error { return nil }
 
 // object returns fs.ErrNotExist when no known pack has h.
 func (s *packSet) object(h Hash) (plumbing.ObjectType, []byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for name, p := range s.packs {
-		offset, err := p.FindOffset(plumbing.Hash(h))
-		if err != nil {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.packs {
+		if !p.Has(plumbing.Hash(h)) {
 			continue
 		}
-		kind, data, err := p.read(h, offset)
+		kind, data, err := p.Get(plumbing.Hash(h))
+		if errors.Is(err, pack.ErrTooLarge) {
+			return 0, nil, fmt.Errorf("object %s: %w", h, ErrTooLarge)
+		}
 		if err != nil {
-			return 0, nil, fmt.Errorf("%w: object %s in %s: %w", ErrDamaged, h, name, err)
+			return 0, nil, fmt.Errorf("%w: object %s in %s: %w", ErrDamaged, h, p.name, err)
 		}
 		return kind, data, nil
 	}
@@ -68,30 +62,6 @@ func (s *packSet) object(h Hash) (plumbing.ObjectType, []byte, error) {
 	return 0, nil, fs.ErrNotExist
 }
 
-func (p *pack) read(h Hash, offset int64) (plumbing.ObjectType, []byte, error) {
-	size, err := p.GetSizeByOffset(offset)
-	if err != nil {
-		return 0, nil, err
-	}
-	if size < 0 || size > maxObject {
-		return 0, nil, ErrTooLarge
-	}
-	o, err := p.Get(plumbing.Hash(h))
-	if err != nil {
-		return 0, nil, err
-	}
-	r, err := o.Reader()
-	if err != nil {
-		return 0, nil, err
-	}
-	defer r.Close()
-	data := make([]byte, o.Size())
-	if _, err := io.ReadFull(r, data); err != nil {
-		return 0, nil, err
-	}
-	return o.Type(), data, nil
-}
-
 // rescan opens packs that are new and closes those that are gone.
 func (s *packSet) rescan() error {
 	s.mu.Lock()
@@ -99,23 +69,24 @@ func (s *packSet) rescan() error {
 	if s.closed {
 		return ErrClosed
 	}
-	if s.cache == nil {
-		s.cache = cache.NewObjectLRU(packCache)
-		s.packs = map[string]*pack{}
-	}
 	files, err := os.ReadDir(s.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	known := map[string]*openPack{}
+	for _, p := range s.packs {
+		known[p.name] = p
+	}
 	s.bad = nil
-	there := map[string]bool{}
+	s.packs = s.packs[:0:0]
 	for _, f := range files {
 		name, ok := strings.CutSuffix(f.Name(), ".idx")
-		if !ok || len(there) == maxPacks {
+		if !ok || len(s.packs) == maxPacks {
 			continue
 		}
-		if s.packs[name] == nil {
-			p, err := s.open(name)
+		p := known[name]
+		if p == nil {
+			p, err = s.open(name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // deleted meanwhile, or half of a pair
 			}
@@ -124,50 +95,55 @@ func (s *packSet) rescan() error {
 				s.bad = fmt.Errorf("%w: open %s: %w", ErrDamaged, name, err)
 				continue
 			}
-			s.packs[name] = p
 		}
-		there[name] = true
+		delete(known, name)
+		s.packs = append(s.packs, p)
 	}
-	for name, p := range s.packs {
-		if !there[name] {
-			_ = p.file.Close()
-			delete(s.packs, name)
-		}
+	for _, p := range known {
+		_ = p.Close()
 	}
 	return nil
 }
 
-func (s *packSet) open(name string) (*pack, error) {
-	base := filepath.Join(s.dir, name)
-	index, err := readPackIndex(base + ".idx")
+func (s *packSet) open(name string) (*openPack, error) {
+	r, err := pack.Open(filepath.Join(s.dir, name), pack.ReaderOptions{MaxObject: maxObject, Cache: s.cache})
 	if err != nil {
 		return nil, err
 	}
-	file, err := os.Open(base + ".pack")
-	if err != nil {
-		return nil, err
-	}
-	return &pack{packfile.NewPackfileWithCache(index, nil, packFile{file}, s.cache, 0), file}, nil
+	return &openPack{r, name}, nil
 }
 
-func readPackIndex(path string) (*idxfile.MemoryIndex, error) {
-	f, err := os.Open(path)
+// replace makes a new pack known, and forgets those that it stands for.
+func (s *packSet) replace(add string, forget []string) error {
+	p, err := s.open(add)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.Join(ErrClosed, p.Close())
 	}
-	if info.Size() > maxPackIndex {
-		return nil, ErrTooLarge
+	gone := map[string]bool{add: true}
+	for _, name := range forget {
+		gone[name] = true
 	}
-	index := idxfile.NewMemoryIndex()
-	if err := idxfile.NewDecoder(bufio.NewReader(f)).Decode(index); err != nil {
-		return nil, err
+	kept := []*openPack{p}
+	for _, old := range s.packs {
+		if gone[old.name] {
+			_ = old.Close()
+		} else {
+			kept = append(kept, old)
+		}
 	}
-	return index, nil
+	s.packs = kept
+	return nil
+}
+
+func (s *packSet) count() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.packs)
 }
 
 func (s *packSet) close() error {
@@ -176,8 +152,48 @@ func (s *packSet) close() error {
 	s.closed = true
 	var err error
 	for _, p := range s.packs {
-		err = errors.Join(err, p.file.Close())
+		err = errors.Join(err, p.Close())
 	}
 	s.packs = nil
 	return err
+}
+
+// size and stream are of a packed object; the error wraps fs.ErrNotExist when no
+// known pack has it.
+func (s *packSet) size(h Hash) (plumbing.ObjectType, int64, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.packs {
+		if p.Has(plumbing.Hash(h)) {
+			return p.Size(plumbing.Hash(h))
+		}
+	}
+	return 0, 0, fs.ErrNotExist
+}
+
+func (s *packSet) stream(h Hash) (int64, io.ReadCloser, error) {
+	s.mu.RLock()
+	for _, p := range s.packs {
+		if p.Has(plumbing.Hash(h)) {
+			_, size, r, err := p.Open(plumbing.Hash(h))
+			if err != nil {
+				s.mu.RUnlock()
+				return 0, nil, err
+			}
+			return size, unlocking{r, s.mu.RUnlock}, nil
+		}
+	}
+	s.mu.RUnlock()
+	return 0, nil, fs.ErrNotExist
+}
+
+// unlocking keeps the packs open while one is streamed.
+type unlocking struct {
+	io.ReadCloser
+	unlock func()
+}
+
+func (u unlocking) Close() error {
+	defer u.unlock()
+	return u.ReadCloser.Close()
 }

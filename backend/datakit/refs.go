@@ -31,6 +31,7 @@ const (
 type refStore struct {
 	repo string
 	tmp  string
+	mark string        // a file of ours; each lock we hold is a link to it
 	wait time.Duration // for a lock that git holds
 }
 
@@ -151,80 +152,47 @@ func (r *refStore) list() ([]string, error) {
 	return sorted, nil
 }
 
-// update moves branch from old (zero: must not exist) to next. It returns
-// errMoved when the branch has another value, and ErrLocked when a git process
-// holds the lock for longer than r.wait. After nil the change is durable.
-func (r *refStore) update(ctx context.Context, branch string, old, next Hash) error {
-	if old.IsZero() {
-		if err := r.checkRoom(branch); err != nil {
+// show sets a branch, of which the caller has the lock; the zero Hash removes it.
+// It is not durable before sync.
+func (r *refStore) show(branch string, h Hash) error {
+	path := r.path(branch)
+	if h.IsZero() { // as git does: the packed value first, so that it never comes to light
+		if err := r.unpack(context.Background(), r.mark, headsPrefix+branch); err != nil {
 			return err
 		}
+		return ignoreNotExist(os.Remove(path))
 	}
-	tmp, err := writeTemp(r.tmp, "ref-*", 0o644, func(w io.Writer) error {
-		_, err := fmt.Fprintf(w, "%s\n", next)
+	return r.put(path, h)
+}
+
+func (r *refStore) put(path string, h Hash) error {
+	tmp := filepath.Join(r.tmp, "next-ref")
+	if err := os.WriteFile(tmp, []byte(h.String()+"\n"), 0o644); err != nil { //nolint:gosec // as git makes it
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write branch %s: %w", branch, err)
-	}
-	defer os.Remove(tmp)
-	path := r.path(branch)
-	lock := path + ".lock"
-	if err := r.lock(ctx, tmp, lock); err != nil {
-		return fmt.Errorf("lock branch %s: %w", branch, err)
-	}
-	current, err := r.read(branch)
-	if err != nil && !errors.Is(err, ErrNoBranch) {
-		_ = os.Remove(lock)
-		return err
-	}
-	if current != old {
-		_ = os.Remove(lock)
-		return errMoved
 	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		removeEmptyDirs(path) // what git leaves of deleted branches below this name
 	}
-	if err := os.Rename(lock, path); err != nil {
-		_ = os.Remove(lock)
-		return fmt.Errorf("write branch %s: %w", branch, err)
-	}
-	// A directory of this branch may be new: its parents must be durable too.
-	for dir := filepath.Dir(path); dir != r.repo; dir = filepath.Dir(dir) {
-		if err := syncDir(dir); err != nil {
-			return fmt.Errorf("write branch %s: %w", branch, err)
-		}
-		if !old.IsZero() {
-			break
-		}
-	}
-	return nil
+	return os.Rename(tmp, path)
 }
 
-// remove removes a branch, or returns ErrNoBranch. As git does: the packed value
-// first, so that it never comes to light again.
-func (r *refStore) remove(ctx context.Context, branch string) error {
+// sync makes durable what show did.
+func (r *refStore) sync(branch string) error {
 	path := r.path(branch)
-	lock := path + ".lock"
-	tmp, err := writeTemp(r.tmp, "ref-*", 0o644, func(io.Writer) error { return nil })
-	if err != nil {
-		return fmt.Errorf("remove branch %s: %w", branch, err)
-	}
-	defer os.Remove(tmp)
-	if err := r.lock(ctx, tmp, lock); err != nil {
-		return fmt.Errorf("lock branch %s: %w", branch, err)
-	}
-	defer os.Remove(lock)
-	if _, err := r.read(branch); err != nil {
+	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
+		err = f.Sync()
+		_ = f.Close()
+		if err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := r.unpack(ctx, tmp, headsPrefix+branch); err != nil {
-		return fmt.Errorf("remove branch %s: %w", branch, err)
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		if err := ignoreNotExist(syncDir(dir)); err != nil || dir == r.repo {
+			return err
+		}
 	}
-	if err := ignoreNotExist(os.Remove(path)); err != nil {
-		return fmt.Errorf("remove branch %s: %w", branch, err)
-	}
-	return syncDir(filepath.Dir(path))
 }
 
 // unpack removes a ref from packed-refs, under git's lock of that file, of which
@@ -282,20 +250,6 @@ func withoutRef(data []byte, name string) (rest []byte, there bool) {
 	return rest, there
 }
 
-// checkRoom refuses "a" beside "a/b", which git cannot store as files.
-func (r *refStore) checkRoom(branch string) error {
-	names, err := r.list()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if strings.HasPrefix(name, branch+"/") || strings.HasPrefix(branch, name+"/") {
-			return fmt.Errorf("%w %q: branch %q exists", ErrBadBranch, branch, name)
-		}
-	}
-	return nil
-}
-
 func (r *refStore) lock(ctx context.Context, tmp, lock string) error {
 	deadline := time.Now().Add(r.wait)
 	for pause := time.Millisecond; ; pause = min(2*pause, 50*time.Millisecond) {
@@ -323,10 +277,9 @@ func (r *refStore) lock(ctx context.Context, tmp, lock string) error {
 	}
 }
 
-// recover removes the lock files and temporary files that a process of ours
-// left when it died. The caller holds the store's own lock, so no such process
-// lives.
-func (r *refStore) recover() (removed []string, err error) {
+// stale returns the lock files that a process of ours left when it died. The
+// caller holds the store's own lock, so no such process lives.
+func (r *refStore) stale() (locks []string, err error) {
 	left, err := os.ReadDir(r.tmp)
 	if err != nil {
 		return nil, err
@@ -347,23 +300,38 @@ func (r *refStore) recover() (removed []string, err error) {
 		}
 		for _, own := range ours {
 			if os.SameFile(own, info) {
-				removed = append(removed, path)
-				return os.Remove(path)
+				locks = append(locks, path)
+				return nil
 			}
 		}
 		return nil
 	}
 	for _, root := range []string{"refs", "packed-refs.lock"} {
 		if err := filepath.WalkDir(filepath.Join(r.repo, root), unlock); err != nil {
-			return removed, err
+			return locks, err
 		}
+	}
+	return locks, nil
+}
+
+// clean removes stale locks and all temporary files, and makes a new mark.
+func (r *refStore) clean(locks []string) error {
+	for _, path := range locks {
+		if err := ignoreNotExist(os.Remove(path)); err != nil {
+			return err
+		}
+	}
+	left, err := os.ReadDir(r.tmp)
+	if err != nil {
+		return err
 	}
 	for _, f := range left {
-		if err := os.Remove(filepath.Join(r.tmp, f.Name())); err != nil {
-			return removed, err
+		if err := os.RemoveAll(filepath.Join(r.tmp, f.Name())); err != nil {
+			return err
 		}
 	}
-	return removed, nil
+	r.mark = filepath.Join(r.tmp, "ref-lock")
+	return os.WriteFile(r.mark, nil, 0o644) //nolint:gosec // as git makes its locks
 }
 
 func ignoreNotExist(err error) error {

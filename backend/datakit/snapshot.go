@@ -164,6 +164,10 @@ func walkTree(r objectReader, prefix string, tree Hash, depth int, f func(string
 }
 
 func readTree(r objectReader, tree Hash) ([]treeEntry, error) {
+	if t, ok := r.(treeSource); ok {
+		entries, err := t.tree(tree)
+		return entries, damagedIfMissing(err)
+	}
 	data, err := r.object(tree, plumbing.TreeObject)
 	if err != nil {
 		return nil, damagedIfMissing(err)

@@ -1,8 +1,6 @@
 package datakit
 
 import (
-	"context"
-
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
@@ -23,16 +21,22 @@ type Stats struct {
 }
 
 // Stats returns the counters.
-func (s *Store) Stats() Stats { return Stats{} }
-
-// Sync returns once everything acknowledged is in git's view and durable as git's
-// files.
-func (s *Store) Sync(ctx context.Context) error {
-	if err := s.enter(); err != nil {
-		return err
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	st := s.stats
+	if s.refs != nil {
+		st.Pending = s.heldCount()
 	}
-	s.leave()
-	return ctx.Err()
+	s.mu.Unlock()
+	if s.journal != nil {
+		st.Journal, st.Syncs = s.journal.Used(), s.journal.Syncs()
+	}
+	st.Packs = s.objects.packs.count()
+	c := s.objects.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	st.CacheBytes, st.CacheHits, st.CacheMisses = c.bytes, c.hits, c.misses
+	return st
 }
 
 // ObjectReader reads objects of a repository.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/format/config"
+
+	"github.com/slipway-desktop/slipway/backend/datakit/journal"
 )
 
 // Author names who made a commit.
@@ -37,8 +39,13 @@ type Options struct {
 	DefaultBranch string
 	// Log receives what a crash left behind and was cleaned. nil discards.
 	Log *slog.Logger
+	// CacheBytes bounds the cache of objects. Default: 64 MiB.
+	CacheBytes int64
 	// Now stamps commits. Default: time.Now.
 	Now func() time.Time
+
+	// fault is asked before operations on files, and may fail them: for tests.
+	fault func(op, path string) error
 }
 
 const (
@@ -48,22 +55,48 @@ const (
 	pollInterval = 200 * time.Millisecond
 )
 
-// Store is an open repository. All methods may be called concurrently.
+// Store is an open repository, or one in memory. All methods may be called
+// concurrently.
 type Store struct {
 	path    string
 	opt     Options
+	openCtx context.Context // of Open, while it recovers
 	lock    *os.File
 	objects *objectDB
-	refs    *refStore
+	refs    *refStore        // nil in memory
+	journal *journal.Journal // nil in memory
+	stop    chan struct{}    // ends the flusher
 
-	mu      sync.Mutex
-	closed  bool
-	active  sync.WaitGroup           // calls in flight and the poller
-	turns   map[string]chan struct{} // one writer per branch; see turn
-	watches watchSet
-	walks   walkCache // of Page
-	moves   moveLog
-	checks  map[string]func(Snapshot) error // by branch; guarded by mu
+	active     sync.WaitGroup // calls in flight and the poller
+	background sync.WaitGroup // the flusher
+
+	mu        sync.Mutex
+	closed    bool
+	turns     map[string]*turnOf
+	checks    map[string]func(Snapshot) error // by branch
+	branches  map[string]*branchState
+	queue     []*appended // to the journal, not acknowledged
+	unflushed []*appended // acknowledged, not in git's view; in order
+	flushing  bool        // the flusher runs
+	stats     Stats
+	watches   watchSet
+	moves     moveLog
+	walks     walkCache       // of Page
+	memRefs   map[string]Hash // refs that are no branches, in memory
+
+	// Of who holds flushMu; the sequence numbers are also read under mu.
+	flushMu        sync.Mutex
+	fresh          []freshPack
+	dirtyRefs      map[string]bool
+	flushedSeq     uint64
+	doneSeq        uint64    // of the last checkpoint
+	lastCheckpoint time.Time // under mu
+}
+
+// turnOf is the seat of who writes to a branch, and how many want it.
+type turnOf struct {
+	seat  chan struct{}
+	users int
 }
 
 // Open opens the bare repository at path, and creates it when path does not
@@ -71,6 +104,31 @@ type Store struct {
 // there. It returns ErrInUse when a living process has the repository open. It
 // starts nothing; call Close to let go of the repository.
 func Open(ctx context.Context, path string, opt Options) (*Store, error) {
+	opt, err := opt.complete()
+	if err != nil {
+		return nil, err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("open repository: %w", err)
+	}
+	s, err := open(ctx, path, opt)
+	if err != nil {
+		return nil, fmt.Errorf("open repository %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// OpenMemory makes an empty store that behaves like one on a disk, but for its
+// Path, which is "", and for git, which cannot see it. Its content ends with it.
+func OpenMemory(opt Options) (*Store, error) {
+	opt, err := opt.complete()
+	if err != nil {
+		return nil, err
+	}
+	return newStore("", opt), nil
+}
+
+func (opt Options) complete() (Options, error) {
 	if opt.Author == (Author{}) {
 		opt.Author = Author{Name: "slipway", Email: "slipway@localhost"}
 	}
@@ -83,53 +141,54 @@ func Open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.CacheBytes == 0 {
+		opt.CacheBytes = defaultCache
+	}
 	for branch := range opt.Validate {
 		if err := checkBranch(branch); err != nil {
-			return nil, err
+			return opt, err
 		}
 	}
-	if err := checkBranch(opt.DefaultBranch); err != nil {
-		return nil, err
+	return opt, checkBranch(opt.DefaultBranch)
+}
+
+func newStore(path string, opt Options) *Store {
+	s := &Store{
+		path: path, opt: opt,
+		stop:      make(chan struct{}),
+		turns:     map[string]*turnOf{},
+		checks:    map[string]func(Snapshot) error{},
+		branches:  map[string]*branchState{},
+		memRefs:   map[string]Hash{},
+		dirtyRefs: map[string]bool{},
 	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open repository: %w", err)
+	maps.Copy(s.checks, opt.Validate)
+	tmp := ""
+	if path != "" {
+		tmp = filepath.Join(path, ownDir, "tmp")
+		s.refs = &refStore{repo: path, tmp: tmp, wait: refLockWait}
 	}
-	s, err := open(ctx, path, opt)
-	if err != nil {
-		return nil, fmt.Errorf("open repository %s: %w", path, err)
-	}
-	return s, nil
+	s.objects = newObjectDB(path, tmp, opt.CacheBytes)
+	return s
 }
 
 func open(ctx context.Context, path string, opt Options) (*Store, error) {
 	if err := checkPlace(path); err != nil {
 		return nil, err
 	}
-	tmp := filepath.Join(path, ownDir, "tmp")
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
+	s := newStore(path, opt)
+	if err := os.MkdirAll(s.refs.tmp, 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := takeLock(ctx, filepath.Join(path, ownDir, "lock"))
-	if err != nil {
+	var err error
+	if s.lock, err = takeLock(ctx, filepath.Join(path, ownDir, "lock")); err != nil {
 		return nil, err
 	}
-	s := &Store{
-		path: path, opt: opt, lock: lock,
-		objects: newObjectDB(path, tmp),
-		refs:    &refStore{repo: path, tmp: tmp, wait: refLockWait},
-		turns:   map[string]chan struct{}{},
-		checks:  map[string]func(Snapshot) error{},
+	s.openCtx = ctx
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, s.objects.close(), s.lock.Close())
 	}
-	maps.Copy(s.checks, opt.Validate)
-	removed, err := s.prepare()
-	if err != nil {
-		_ = lock.Close()
-		return nil, err
-	}
-	for _, f := range removed {
-		opt.Log.Warn("removed the lock of a process that died", "file", f)
-	}
+	s.openCtx = nil
 	return s, nil
 }
 
@@ -181,28 +240,24 @@ func takeLock(ctx context.Context, path string) (*os.File, error) {
 
 // prepare creates what a repository has to have, refuses formats that this
 // package does not read, and cleans up after a crash.
-func (s *Store) prepare() (removed []string, err error) {
+func (s *Store) prepare() error {
 	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags"} {
 		if err := os.MkdirAll(filepath.Join(s.path, filepath.FromSlash(dir)), 0o777); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	const bare = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"
 	if err := s.createFile("config", bare); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.checkFormat(); err != nil {
-		return nil, err
+		return err
 	}
 	// HEAD comes last: with it, the directory is a repository to git.
 	if err := s.createFile("HEAD", "ref: "+headsPrefix+s.opt.DefaultBranch+"\n"); err != nil {
-		return nil, err
+		return err
 	}
-	removed, err = s.refs.recover()
-	if err != nil {
-		return removed, fmt.Errorf("clean up: %w", err)
-	}
-	return removed, s.objects.packs.rescan()
+	return s.recover()
 }
 
 func (s *Store) createFile(name, content string) error {
@@ -264,11 +319,22 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	s.closed = true
-	s.mu.Unlock()
 	s.watches.close()
+	s.mu.Unlock()
 	s.moves.close()
 	s.active.Wait()
-	return errors.Join(s.objects.close(), s.lock.Close())
+	close(s.stop)
+	s.background.Wait()
+	if s.refs == nil {
+		return nil
+	}
+	err := errors.Join(s.flush(), s.checkpoint())
+	if err != nil {
+		err = fmt.Errorf("leave acknowledged commits in the journal, for the next start: %w", err)
+	} else if e := os.Remove(s.refs.mark); e != nil {
+		err = e
+	}
+	return errors.Join(err, s.journal.Close(err == nil), s.objects.close(), s.lock.Close())
 }
 
 // enter counts a call that Close has to wait for; the caller calls leave.
@@ -290,7 +356,7 @@ func (s *Store) Branches() ([]string, error) {
 		return nil, err
 	}
 	defer s.leave()
-	return s.refs.list()
+	return s.names()
 }
 
 // Head returns the commit a branch points to now, or ErrNoBranch. It reads the
@@ -303,14 +369,9 @@ func (s *Store) Head(branch string) (Hash, error) {
 		return Hash{}, err
 	}
 	defer s.leave()
-	return s.refs.read(branch)
-}
-
-// headOrZero is Head, with the zero Hash for a branch that does not exist.
-func (s *Store) headOrZero(branch string) (Hash, error) {
-	h, err := s.refs.read(branch)
-	if errors.Is(err, ErrNoBranch) {
-		return Hash{}, nil
+	h, err := s.headOrZero(branch)
+	if err == nil && h.IsZero() {
+		err = fmt.Errorf("%s: %w", branch, ErrNoBranch)
 	}
 	return h, err
 }
@@ -333,16 +394,25 @@ func (s *Store) Snapshot(commit Hash) (Snapshot, error) {
 // other; correctness comes from compare-and-set.
 func (s *Store) turn(ctx context.Context, branch string) (done func(), err error) {
 	s.mu.Lock()
-	seat := s.turns[branch]
-	if seat == nil {
-		seat = make(chan struct{}, 1)
-		s.turns[branch] = seat
+	t := s.turns[branch]
+	if t == nil {
+		t = &turnOf{seat: make(chan struct{}, 1)}
+		s.turns[branch] = t
 	}
+	t.users++
 	s.mu.Unlock()
+	gone := func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if t.users--; t.users == 0 {
+			delete(s.turns, branch)
+		}
+	}
 	select {
-	case seat <- struct{}{}:
-		return func() { <-seat }, nil
+	case t.seat <- struct{}{}:
+		return func() { <-t.seat; gone() }, nil
 	case <-ctx.Done():
+		gone()
 		return nil, ctx.Err()
 	}
 }

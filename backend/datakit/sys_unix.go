@@ -38,3 +38,8 @@ func syncDir(path string) error {
 	}
 	return nil
 }
+
+// isNoSpace reports that a disk or a quota is full.
+func isNoSpace(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+}

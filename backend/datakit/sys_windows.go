@@ -21,3 +21,8 @@ func tryLock(f *os.File) error {
 // syncDir does nothing: Windows has no fsync of a directory; NTFS journals its
 // names. Not tried on Windows.
 func syncDir(string) error { return nil }
+
+// isNoSpace reports that a disk or a quota is full.
+func isNoSpace(err error) bool {
+	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
+}

@@ -3,7 +3,8 @@ package datakit
 import (
 	"context"
 	"fmt"
-	"sync"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -28,7 +29,7 @@ func (s *Store) Watch(ctx context.Context, branch string) (<-chan Hash, error) {
 		return nil, err
 	}
 	// When ctx is over already this runs at once.
-	context.AfterFunc(ctx, func() { s.watches.drop(w) })
+	context.AfterFunc(ctx, func() { s.drop(w) })
 	return w.news, nil
 }
 
@@ -40,48 +41,121 @@ type watcher struct {
 	moves  *moveReader // gets the moves instead of news
 }
 
-// watchSet is the watchers of a store. While there is one, one goroutine polls
-// the watched branches for what git did; it ends with the last of them.
+// watchSet is the watchers of a store, guarded by Store.mu. While there is one, one
+// goroutine polls the watched branches for what git did; it ends with the last.
 type watchSet struct {
-	mu     sync.Mutex
 	all    map[*watcher]bool
+	by     map[string]map[*watcher]bool // of heads, by branch
 	closed bool
-	known  map[string]Hash // heads, for readers of moves
-	stop   chan struct{}   // closes to end the poller; nil when there is none
+	stop   chan struct{} // closes to end the poller; nil when there is none
 }
 
 // join adds a watcher and tells it the present head, in one step, so that no
 // change falls between.
 func (s *Store) join(w *watcher) error {
+	names := []string{w.branch}
+	if w.branch == "" {
+		var err error
+		if names, err = s.names(); err != nil {
+			return err
+		}
+	}
+	for _, name := range names { // so that a move is seen against what is there now
+		if err := s.learn(name, func(head Hash) error {
+			if name != w.branch || w.moves != nil {
+				return nil
+			}
+			err := s.add(w)
+			if err == nil {
+				w.tell(head)
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	if w.moves == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.add(w); err != nil {
+		return err
+	}
+	return s.moves.add(w.moves)
+}
+
+// learn reads the head of a branch, tells watchers if git moved it, and calls f with
+// it under mu: it is the head then.
+func (s *Store) learn(branch string, f func(head Hash) error) error {
+	for {
+		s.mu.Lock()
+		st := s.state(branch)
+		if st.held || s.refs == nil {
+			defer s.mu.Unlock()
+			return f(st.acked)
+		}
+		gen := st.gen
+		s.mu.Unlock()
+		head, err := s.readRef(branch)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		if st := s.state(branch); !st.held && st.gen == gen {
+			defer s.mu.Unlock()
+			s.observe(branch, st, head, "")
+			return f(head)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// observe notes a head that is new to us, and tells who watches. Under mu.
+func (s *Store) observe(branch string, st *branchState, head Hash, author string) {
+	if st.last == head {
+		return
+	}
+	s.moves.put(Move{Branch: branch, Old: st.last, New: head, Time: s.opt.Now(), Author: author})
+	st.last = head
+	for w := range s.watches.by[branch] {
+		w.tell(head)
+	}
+}
+
+// watched reports whether somebody needs to know the branch's last head. Under mu.
+func (s *Store) watched(branch string) bool {
+	for w := range s.watches.all {
+		if w.branch == "" || w.branch == branch {
+			return true
+		}
+	}
+	return false
+}
+
+// add is join under mu.
+func (s *Store) add(w *watcher) error {
 	ws := &s.watches
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
 	if ws.closed {
 		return ErrClosed
 	}
 	if len(ws.all) >= maxWatches {
 		return fmt.Errorf("more than %d watches: %w", maxWatches, ErrTooLarge)
 	}
-	var head Hash
-	if w.moves == nil {
-		var err error
-		if head, err = s.headOrZero(w.branch); err != nil {
-			return err
-		}
-	}
-	if w.moves == nil {
-		w.tell(head)
-	} else if err := s.learn(w); err != nil {
-		return err
-	}
 	if ws.all == nil {
-		ws.all = map[*watcher]bool{}
+		ws.all, ws.by = map[*watcher]bool{}, map[string]map[*watcher]bool{}
 	}
 	ws.all[w] = true
-	if ws.stop == nil {
+	if w.moves == nil {
+		if ws.by[w.branch] == nil {
+			ws.by[w.branch] = map[*watcher]bool{}
+		}
+		ws.by[w.branch][w] = true
+	}
+	if ws.stop == nil && s.refs != nil {
 		stop := make(chan struct{})
 		ws.stop = stop
-		s.active.Add(1) // Watch is inside enter, so Close is not waiting yet
+		s.active.Add(1) // we are inside enter, so Close is not waiting yet
 		go func() {
 			defer s.active.Done()
 			s.poll(stop)
@@ -90,10 +164,10 @@ func (s *Store) join(w *watcher) error {
 	return nil
 }
 
-func (ws *watchSet) drop(w *watcher) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	ws.remove(w)
+func (s *Store) drop(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watches.remove(w)
 }
 
 func (ws *watchSet) remove(w *watcher) {
@@ -102,10 +176,11 @@ func (ws *watchSet) remove(w *watcher) {
 	}
 	delete(ws.all, w)
 	if w.moves == nil {
+		delete(ws.by[w.branch], w)
+		if len(ws.by[w.branch]) == 0 {
+			delete(ws.by, w.branch)
+		}
 		close(w.news)
-	}
-	if len(ws.all) == 0 {
-		ws.known = nil
 	}
 	if len(ws.all) == 0 && ws.stop != nil {
 		close(ws.stop)
@@ -114,8 +189,6 @@ func (ws *watchSet) remove(w *watcher) {
 }
 
 func (ws *watchSet) close() {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
 	ws.closed = true
 	for w := range ws.all {
 		ws.remove(w)
@@ -138,60 +211,11 @@ func (s *Store) follow(branch string) (*watcher, error) {
 }
 
 func (s *Store) unfollow(w *watcher) {
-	s.watches.drop(w)
+	s.drop(w)
 	s.moves.remove(w.moves)
 }
 
-// learn notes the heads that the first move is to be seen against.
-func (s *Store) learn(w *watcher) error {
-	names := []string{w.branch}
-	if w.branch == "" {
-		var err error
-		if names, err = s.refs.list(); err != nil {
-			return err
-		}
-	}
-	if s.watches.known == nil {
-		s.watches.known = map[string]Hash{}
-	}
-	for _, name := range names {
-		if _, known := s.watches.known[name]; known {
-			continue
-		}
-		head, err := s.headOrZero(name)
-		if err != nil {
-			return err
-		}
-		s.watches.known[name] = head
-	}
-	return s.moves.add(w.moves)
-}
-
-// publish tells the watchers of a branch its head. It reads the head inside
-// the lock, so that watchers see heads in the order in which they were set.
-func (s *Store) publish(branch, author string) {
-	ws := &s.watches
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if len(ws.all) == 0 {
-		return
-	}
-	head, err := s.headOrZero(branch)
-	if err != nil {
-		return // who reads the branch gets the error; the poller looks again
-	}
-	for w := range ws.all {
-		switch {
-		case w.moves != nil && (w.branch == "" || w.branch == branch) && ws.known[branch] != head:
-			s.moves.put(Move{Branch: branch, Old: ws.known[branch], New: head, Time: s.opt.Now(), Author: author})
-			ws.known[branch] = head
-		case w.moves == nil && w.branch == branch:
-			w.tell(head)
-		}
-	}
-}
-
-// tell replaces what the reader did not take yet. Only holders of watchSet.mu
+// tell replaces what the reader did not take yet. Only holders of Store.mu
 // send, so the channel has room after the receive.
 func (w *watcher) tell(head Hash) {
 	if w.told && w.last == head {
@@ -205,17 +229,34 @@ func (w *watcher) tell(head Hash) {
 	w.last, w.told = head, true
 }
 
-func (ws *watchSet) branches() map[string]bool {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
+// watchedBranches are those the poller has to look at.
+func (s *Store) watchedBranches() ([]string, error) {
+	s.mu.Lock()
 	names := map[string]bool{}
-	for w := range ws.all {
+	all := false
+	for w := range s.watches.all {
 		names[w.branch] = true
+		all = all || w.branch == ""
 	}
-	for branch := range ws.known {
-		names[branch] = true
+	if all {
+		for name, st := range s.branches {
+			if !st.last.IsZero() {
+				names[name] = true // it may have been removed
+			}
+		}
 	}
-	return names
+	s.mu.Unlock()
+	if all {
+		list, err := s.names()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range list {
+			names[name] = true
+		}
+	}
+	delete(names, "")
+	return slices.Collect(maps.Keys(names)), nil
 }
 
 func (s *Store) poll(stop <-chan struct{}) {
@@ -227,17 +268,12 @@ func (s *Store) poll(stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		names := s.watches.branches()
-		if names[""] {
-			if all, err := s.refs.list(); err == nil {
-				for _, name := range all {
-					names[name] = true
-				}
-			}
+		names, err := s.watchedBranches()
+		if err != nil {
+			continue // who reads gets the error; we look again
 		}
-		delete(names, "")
-		for branch := range names {
-			s.publish(branch, "")
+		for _, name := range names {
+			_ = s.learn(name, func(Hash) error { return nil }) // the same
 		}
 	}
 }
