@@ -39,7 +39,7 @@ image: ## the guest image in guest-image/out
 	go run ./guest-image/recipe -arch $(ARCH) -out guest-image/out
 
 .PHONY: bench
-bench: bench-boot bench-idle ## all measurements; results go to build/bench
+bench: bench-boot bench-idle bench-data ## all measurements; results go to build/bench
 
 .PHONY: bench-boot
 bench-boot: build/bin/slipway ## boot by phase, beside a bare boot of the same kernel
@@ -48,6 +48,15 @@ bench-boot: build/bin/slipway ## boot by phase, beside a bare boot of the same k
 .PHONY: bench-idle
 bench-idle: build ## the idle engine's processor time and memory, and the window's first paint
 	build/bench/idle.sh | tee -a build/bench/idle.md
+
+.PHONY: bench-data
+bench-data: ## the data store and 9P, each figure beside its target
+	go run ./build/bench/data -append build/bench/data.md
+
+.PHONY: crash-data
+ROUNDS ?= 300
+crash-data: ## kill the data store at random moments, ROUNDS times, and look for lost commits
+	go test ./backend/datakit -run TestCrash -count=1 -timeout 120m -v -args -rounds $(ROUNDS)
 
 .PHONY: dist
 dist: image build ## a tarball with app, command line and guest image in dist/

@@ -107,14 +107,10 @@ func (a *API) Packet(n uint64) (capture.Detail, error) {
 // ExportPcapng asks for a file and writes the recording, or the part that the
 // filter selects, to it. It returns the file's path, "" if the user changed their mind.
 func (a *API) ExportPcapng(filter string) (string, error) {
-	var path string
-	var err error
-	a.s.withWindow(func(w context.Context) {
-		path, err = runtime.SaveFileDialog(w, runtime.SaveDialogOptions{
-			Title:           "Export the recording",
-			DefaultFilename: "slipway-" + time.Now().Format("20060102-150405") + ".pcapng",
-			Filters:         []runtime.FileFilter{{DisplayName: "Packet captures (*.pcapng)", Pattern: "*.pcapng"}},
-		})
+	path, err := a.askPath(runtime.SaveDialogOptions{
+		Title:           "Export the recording",
+		DefaultFilename: "slipway-" + time.Now().Format("20060102-150405") + ".pcapng",
+		Filters:         []runtime.FileFilter{{DisplayName: "Packet captures (*.pcapng)", Pattern: "*.pcapng"}},
 	})
 	if err != nil || path == "" {
 		return "", err
@@ -124,12 +120,18 @@ func (a *API) ExportPcapng(filter string) (string, error) {
 	})
 }
 
+// askPath asks where to save a file; "" means that the user changed their mind.
+func (a *API) askPath(o runtime.SaveDialogOptions) (path string, err error) {
+	a.s.withWindow(func(w context.Context) { path, err = runtime.SaveFileDialog(w, o) })
+	return path, err
+}
+
 // writeFile makes the file whole or not at all. Only its owner may read it: a
 // recording holds what was said.
 func writeFile(path string, write func(*os.File) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".slipway-*")
 	if err != nil {
-		return fmt.Errorf("export the recording: %w", err)
+		return fmt.Errorf("save the file: %w", err)
 	}
 	defer os.Remove(f.Name()) // gone already if all went well
 	if err := write(f); err != nil {
@@ -137,7 +139,7 @@ func writeFile(path string, write func(*os.File) error) error {
 		return err
 	}
 	if err := f.Close(); err != nil {
-		return fmt.Errorf("export the recording: %w", err)
+		return fmt.Errorf("save the file: %w", err)
 	}
 	return os.Rename(f.Name(), path)
 }

@@ -14,7 +14,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/pipeline"
 )
+
+func TestRunLine(t *testing.T) {
+	for want, runs := range map[string][]pipeline.Run{
+		"":                                      nil,
+		"Last run: build of main, failed":       {{Pipeline: "build", SourceBranch: "main", Status: pipeline.Failed}, {Pipeline: "old"}},
+		"Last run: build of 0123456789, passed": {{Pipeline: "build", Source: "0123456789abcdef", Status: pipeline.Passed}},
+	} {
+		if got := runLine(runs); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
 
 func TestTrayState(t *testing.T) {
 	boot := []control.Phase{{Name: "hypervisor", State: "done"}, {Name: "kernel", State: "active"}, {Name: "agent", State: "pending"}}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"strings"
 	"time"
 
@@ -95,7 +96,8 @@ func (s *shell) snapshot() (Snapshot, error) {
 // topics is how many topics an engine begins with.
 var topics = len([]control.Topic{
 	control.TopicStatus, control.TopicStats, control.TopicContainers, control.TopicPorts,
-	control.TopicFlows, control.TopicCapture, control.TopicSettings, control.TopicLog,
+	control.TopicFlows, control.TopicCapture, control.TopicSettings, control.TopicData,
+	control.TopicPipelines, control.TopicLog,
 })
 
 func firstEvents(ctx context.Context, events <-chan control.Event) ([]control.Event, error) {
@@ -169,6 +171,8 @@ func (s *shell) observe(e control.Event) {
 		observed(s, e, s.tray.show)
 	case control.TopicPorts:
 		observed(s, e, s.tray.showPorts)
+	case control.TopicPipelines:
+		observed(s, e, s.tray.showRuns)
 	case control.TopicCapture:
 		observed(s, e, func(c capture.Status) { s.tray.showRecording(c.Recording) })
 	}
@@ -185,6 +189,13 @@ func observed[T any](s *shell, e control.Event, fn func(T)) {
 
 // followLogs sends a container's log to the page.
 func (s *shell) followLogs(stream, id string, tail int) error {
+	return s.followLog(stream, func(ctx context.Context, c *control.Client, w io.Writer) error {
+		return c.ContainerLogs(ctx, id, tail, true, w)
+	})
+}
+
+// followLog sends to the page what copy writes, line by line.
+func (s *shell) followLog(stream string, copy func(context.Context, *control.Client, io.Writer) error) error {
 	client, err := s.client()
 	if err != nil {
 		return err
@@ -199,7 +210,7 @@ func (s *shell) followLogs(stream, id string, tail int) error {
 	s.own(func() {
 		defer close(lines)
 		w := &logLines{ctx: ctx, lines: lines}
-		failure = client.ContainerLogs(ctx, id, tail, true, w)
+		failure = copy(ctx, client, w)
 		w.flush()
 	})
 	s.own(func() {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/control/controltest"
 	"github.com/slipway-desktop/slipway/backend/engine"
 )
 
@@ -37,8 +38,8 @@ func (f *fake) Events(ctx context.Context, fn func(control.Event) error) error {
 	f.mu.Lock()
 	f.followers = append(f.followers, news)
 	f.mu.Unlock()
-	for _, topic := range []control.Topic{"status", "stats", "containers", "ports", "flows", "capture", "settings", "log"} {
-		data := map[control.Topic]string{"containers": "[]", "ports": "[]", "log": "[]"}[topic]
+	for _, topic := range []control.Topic{"status", "stats", "containers", "ports", "flows", "capture", "settings", "data", "pipelines", "log"} {
+		data := map[control.Topic]string{"containers": "[]", "ports": "[]", "pipelines": "[]", "log": "[]"}[topic]
 		if data == "" {
 			data = "{}"
 		}
@@ -97,7 +98,7 @@ func (f *fake) serve(t *testing.T, home string) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- control.Serve(ctx, l, control.Sources{Engine: f, Machine: others{}, Containers: webLog{}, Ports: others{}, Traffic: others{}, Settings: noSettings{}}, nil)
+		served <- control.Serve(ctx, l, control.Sources{Engine: f, Machine: others{}, Containers: webLog{}, Ports: others{}, Traffic: others{}, Settings: noSettings{}, Data: controltest.DataTree}, nil)
 	}()
 	var once sync.Once
 	stop = func() {

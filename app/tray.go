@@ -10,6 +10,7 @@ import (
 	"github.com/wailsapp/wails/v2/pkg/runtime"
 
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/pipeline"
 )
 
 //go:embed icons/*.png
@@ -43,6 +44,7 @@ type tray struct {
 
 	state, toggle, recording *systray.MenuItem
 	ports                    [trayPorts]*systray.MenuItem
+	run                      *systray.MenuItem
 }
 
 // A face is what a tray shows. Each difference costs messages to the desktop, so
@@ -53,6 +55,7 @@ type face struct {
 	steerable  bool
 	recording  bool
 	ports      [trayPorts]portLine
+	run        string // the last pipeline run in words, "" if there is none
 }
 
 // A portLine is a published port in the menu; the zero value is none.
@@ -94,6 +97,8 @@ func (t *tray) build() {
 		t.ports[i] = t.item("", "Copy the address", func() { t.copyPort(i) })
 		t.ports[i].Hide()
 	}
+	t.run = t.item("", "Show the pipelines", func() { t.s.navigate("pipelines") })
+	t.run.Hide()
 	systray.AddSeparator()
 	t.recording = systray.AddMenuItemCheckbox("Record traffic", "Pause or resume the recording", false)
 	t.serve(t.recording, t.toggleRecording)
@@ -160,6 +165,10 @@ func (t *tray) draw() {
 		t.ports[i].SetTitle(line.title)
 		set(line.title != "", t.ports[i].Show, t.ports[i].Hide)
 	}
+	if from.run != to.run {
+		t.run.SetTitle(to.run)
+		set(to.run != "", t.run.Show, t.run.Hide)
+	}
 	t.drawn = to
 }
 
@@ -212,6 +221,23 @@ func (t *tray) disconnected() {
 }
 
 func (t *tray) showRecording(on bool) { t.change(func(f *face) { f.recording = on }) }
+
+// showRuns tells of the newest pipeline run.
+func (t *tray) showRuns(runs []pipeline.Run) {
+	t.change(func(f *face) { f.run = runLine(runs) })
+}
+
+func runLine(runs []pipeline.Run) string {
+	if len(runs) == 0 {
+		return ""
+	}
+	r := runs[0]
+	of := r.SourceBranch
+	if of == "" {
+		of = r.Source[:min(10, len(r.Source))]
+	}
+	return fmt.Sprintf("Last run: %s of %s, %s", r.Pipeline, of, r.Status)
+}
 
 // showPorts lists the published ports.
 func (t *tray) showPorts(ports []control.Port) {

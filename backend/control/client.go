@@ -21,7 +21,7 @@ const (
 )
 
 // Client is an engine as seen through its control tree: it implements all of
-// Sources. Its errors are *Error, but for the end of the caller's context. It may
+// Sources but Data, which is a tree of its own: see Data. Its errors are *Error, but for the end of the caller's context. It may
 // be used concurrently. What is followed (events, logs, live packets) has a
 // connection of its own, which ends with it.
 type Client struct {
@@ -36,6 +36,7 @@ var (
 	_ Ports      = (*Client)(nil)
 	_ Traffic    = (*Client)(nil)
 	_ Settings   = (*Client)(nil)
+	_ Pipelines  = (*Client)(nil)
 )
 
 // Dial connects to the engine that serves a socket. CodeUnavailable says that
@@ -84,7 +85,7 @@ func (c *Client) Tree() *ninep.Client { return c.tree }
 
 // Sources is the client in each of its roles.
 func (c *Client) Sources() Sources {
-	return Sources{Engine: c, Machine: c, Containers: c, Ports: c, Traffic: c, Settings: c}
+	return Sources{Engine: c, Machine: c, Containers: c, Ports: c, Traffic: c, Settings: c, Pipelines: c}
 }
 
 // explain makes an Error of why using an open file failed, with the text that the

@@ -184,7 +184,7 @@ func (c *Client) Pcapng(ctx context.Context, filter string, live bool, w io.Writ
 
 // Settings implements Settings.
 func (c *Client) Settings(ctx context.Context) ([]Setting, error) {
-	return status[[]Setting](ctx, c, branchPath+"/schema")
+	return status[[]Setting](ctx, c, settingsPath+"/list")
 }
 
 // SetSettings implements Settings.
@@ -193,7 +193,7 @@ func (c *Client) SetSettings(ctx context.Context, change SettingsChange) (Settin
 	if err != nil {
 		return SettingsCommit{}, err
 	}
-	return commanded[SettingsCommit](ctx, c, branchPath+"/ctl", "change", string(b))
+	return commanded[SettingsCommit](ctx, c, settingsPath+"/ctl", "change", string(b))
 }
 
 // SettingsLog implements Settings.
@@ -204,26 +204,26 @@ func (c *Client) SettingsLog(ctx context.Context, limit int) ([]SettingsCommit, 
 	if limit > 0 {
 		question = fmt.Sprint(limit)
 	}
-	if err := c.copyFrom(ctx, c.tree, branchPath+"/log", question, &text); err != nil {
+	if err := c.copyFrom(ctx, c.tree, settingsPath+"/log", question, &text); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal([]byte(text.String()), &log); err != nil {
-		return nil, nonsense(branchPath+"/log", err)
+		return nil, nonsense(settingsPath+"/log", err)
 	}
 	return log, nil
 }
 
 // SettingsDiff implements Settings.
 func (c *Client) SettingsDiff(ctx context.Context, from, to string) ([]SettingDiff, error) {
-	return query[[]SettingDiff](ctx, c, branchPath+"/diff", diffQuestion{from, to})
+	return query[[]SettingDiff](ctx, c, settingsPath+"/diff", diffQuestion{from, to})
 }
 
 // RevertSettings implements Settings.
 func (c *Client) RevertSettings(ctx context.Context, commit string) (SettingsCommit, error) {
-	return commanded[SettingsCommit](ctx, c, branchPath+"/ctl", "revert", commit)
+	return commanded[SettingsCommit](ctx, c, settingsPath+"/ctl", "revert", commit)
 }
 
 // RestoreSettings implements Settings.
 func (c *Client) RestoreSettings(ctx context.Context, commit string) (SettingsCommit, error) {
-	return commanded[SettingsCommit](ctx, c, branchPath+"/ctl", "restore", commit)
+	return commanded[SettingsCommit](ctx, c, settingsPath+"/ctl", "restore", commit)
 }

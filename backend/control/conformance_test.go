@@ -14,6 +14,7 @@ import (
 	"github.com/slipway-desktop/slipway/backend/capture"
 	"github.com/slipway-desktop/slipway/backend/control"
 	"github.com/slipway-desktop/slipway/backend/control/controltest"
+	"github.com/slipway-desktop/slipway/backend/pipeline"
 )
 
 // TestConformance runs the same checks on an engine and on a client of it: a
@@ -63,6 +64,7 @@ func conform(t *testing.T, s control.Sources) {
 	t.Run("ports", func(t *testing.T) { conformPorts(t, s) })
 	t.Run("traffic", func(t *testing.T) { conformTraffic(t, s) })
 	t.Run("settings", func(t *testing.T) { conformSettings(t, s) })
+	t.Run("pipelines", func(t *testing.T) { conformPipelines(t, s) })
 }
 
 func conformEngine(t *testing.T, s control.Sources) {
@@ -329,5 +331,39 @@ func conformSettings(t *testing.T, s control.Sources) {
 	begin := log[1].Parent
 	if _, err := s.Settings.RestoreSettings(ctx, begin); err != nil || value("vm/cpus") != "2" {
 		t.Errorf("restore: %v", err)
+	}
+}
+
+func conformPipelines(t *testing.T, s control.Sources) {
+	ctx := t.Context()
+	runs, err := s.Pipelines.Runs(ctx, "", 0)
+	if err != nil || len(runs) != 2 || runs[0].ID != "build-of-bbbb@1" {
+		t.Fatalf("runs %+v, %v", runs, err)
+	}
+	if runs, err := s.Pipelines.Runs(ctx, "build", 1); err != nil || len(runs) != 1 {
+		t.Errorf("one run: %+v, %v", runs, err)
+	}
+	if runs, err := s.Pipelines.Runs(ctx, "other", 0); err != nil || len(runs) != 0 {
+		t.Errorf("runs of another: %+v, %v", runs, err)
+	}
+	run, err := s.Pipelines.PipelineRun(ctx, runs[0].ID)
+	if d := cmp.Diff(runs[0], run); err != nil || d != "" {
+		t.Errorf("run: %v\n%s", err, d)
+	}
+	_, err = s.Pipelines.PipelineRun(ctx, "build-of-cccc@1")
+	refused(t, err, control.CodeNotFound)
+	_, err = s.Pipelines.PipelineRun(ctx, "nonsense")
+	refused(t, err, control.CodeNotFound)
+	var log bytes.Buffer
+	if err := s.Pipelines.RunLog(ctx, runs[1].ID, true, &log); err != nil || log.String() != "one\ntwo\n" {
+		t.Errorf("log %q, %v", &log, err)
+	}
+	followed(t, "news\n", func(ctx context.Context, w io.Writer) error { return s.Pipelines.RunLog(ctx, runs[0].ID, true, w) })
+	refused(t, s.Pipelines.RunAction(ctx, runs[1].ID, pipeline.Cancel), control.CodeInvalid, "does not offer")
+	if err := s.Pipelines.RunAction(ctx, runs[0].ID, pipeline.Cancel); err != nil {
+		t.Error(err)
+	}
+	if run, err := s.Pipelines.PipelineRun(ctx, runs[0].ID); err != nil || run.Status != pipeline.Cancelled {
+		t.Errorf("after cancel: %+v, %v", run, err)
 	}
 }

@@ -11,8 +11,14 @@
 //	/net/{stats,flows}
 //	/net/ports/{list,ctl}
 //	/net/capture/{status,ctl,query,pcapng,live}
-//	/data/branch/settings/{ro/…,head,head.live,log,schema,diff,ctl,transactions/T/{rw/…,msg,ctl}}
-//	/data/snapshots/COMMIT/{ro/…,hash,msg,parents}
+//	/engine/settings/{list,log,diff,ctl}
+//	/pipeline/{query,NAME/{ctl,runs/ID/{status,log}}}
+//	/data/…
+//
+// /data is the data store as package datakit/tree shows it: its branch "settings" is
+// the settings, one small file each, and may be changed there like any other branch;
+// a commit that the engine cannot use is refused with the reason. What follows holds
+// for the other files.
 //
 // Conventions, the same everywhere:
 //
@@ -31,9 +37,6 @@
 //     {"tail":N,"follow":BOOL} for logs, a number of commits for log.
 //   - why reading a file failed can be read from the extended attribute
 //     user.slipway.error of the open file, as {"code","message","hint"}.
-//   - a transaction is a directory made in transactions/: files below rw are
-//     edited, msg says why, and "commit" or "close" written to ctl ends it. So
-//     does the end of the connection that made it.
 //
 // The interfaces below are what a tree needs from an engine. The engine
 // implements them; the client implements them again on the other side of the

@@ -31,6 +31,8 @@ type Sources struct {
 	Ports      Ports
 	Traffic    Traffic
 	Settings   Settings
+	Pipelines  Pipelines
+	Data       DataTree
 }
 
 // Status is the state of the engine, as in /engine/status.

@@ -93,9 +93,8 @@ func removeStale(path string) error {
 // Serve shows the tree of s on l until ctx ends, then closes l and returns when
 // all that goes on for its clients has ended. log may be nil.
 func Serve(ctx context.Context, l net.Listener, s Sources, log *slog.Logger) error {
-	open := newTransactions(s.Settings)
-	server := ninep.Server{Log: log, NewTree: func(net.Conn) (ninep.Tree, error) {
-		return newTree(s, open), nil
+	server := ninep.Server{Log: log, NewTree: func(c net.Conn) (ninep.Tree, error) {
+		return newTree(s, ninep.PeerOf(c)), nil
 	}}
 	if err := server.Serve(ctx, l); err != nil {
 		return fmt.Errorf("serve the control tree: %w", err)

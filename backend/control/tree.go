@@ -13,29 +13,33 @@ import (
 	"github.com/slipway-desktop/slipway/backend/ninep/synth"
 )
 
-// tree is what one client sees. Only the transactions it began are its own.
+// tree is what one client sees.
 type tree struct {
 	Sources
-	open *transactions
-	root *synth.Dir
+	dataRoot func(ninep.AttachRequest) ninep.Node
+	closed   func()
 }
 
-func newTree(s Sources, open *transactions) *tree {
-	t := &tree{Sources: s, open: open}
-	t.root = synth.NewDir("/", t.engine(), t.vm(), t.docker(), t.net(), t.data())
+func newTree(s Sources, peer ninep.Peer) *tree {
+	t := &tree{Sources: s}
+	t.dataRoot, t.closed = s.Data(peer)
 	return t
 }
 
 // Attach implements ninep.Tree.
 func (t *tree) Attach(_ context.Context, r ninep.AttachRequest) (ninep.Node, error) {
-	if r.Name != "" && r.Name != "/" {
+	if r.Name != "" && r.Name != "/" && !r.Plain() {
 		return nil, ninep.ENOENT
 	}
-	return t.root, nil
+	data, ok := t.dataRoot(r).(ninep.Dir)
+	if !ok {
+		return nil, ninep.EIO
+	}
+	return synth.NewDir("/", t.engine(), t.vm(), t.docker(), t.net(), t.pipeline(), grafted{data, DataPath}), nil
 }
 
 // Close implements ninep.Tree.
-func (t *tree) Close() { t.open.closeOf(t) }
+func (t *tree) Close() { t.closed() }
 
 // statusPart makes a status file of a part of the engine's status.
 func statusPart[T any](t *tree, path string, part func(Status) T) *synth.File {
@@ -58,6 +62,7 @@ func (t *tree) engine() *synth.Dir {
 		}),
 		newLive("/engine/log", func(ctx context.Context, _ string, w io.Writer) error { return t.Engine.Log(ctx, w) }),
 		newCtl("/engine/ctl", plain("quit", t.Engine.Quit)),
+		t.settings(),
 	)
 }
 

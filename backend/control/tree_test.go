@@ -22,7 +22,7 @@ import (
 	"github.com/slipway-desktop/slipway/backend/ninep"
 )
 
-const branch = "/data/branch/settings"
+const settingsDir = "/engine/settings"
 
 // TestEveryFile holds the tree against its description, and that nothing is
 // broken in it.
@@ -61,13 +61,15 @@ func TestEveryFile(t *testing.T) {
 	walk("")
 	slices.Sort(files)
 	want := strings.Fields(`
-		/data/branch/settings/ctl /data/branch/settings/diff /data/branch/settings/head /data/branch/settings/head.live
-		/data/branch/settings/log /data/branch/settings/ro/app/autostart /data/branch/settings/ro/net/dns
-		/data/branch/settings/ro/vm/cpus /data/branch/settings/ro/vm/memory /data/branch/settings/schema
+		/data/branch/hello
 		/docker/containers /docker/ctl /docker/logs/web
-		/engine/ctl /engine/events /engine/log /engine/status /engine/version
+		/engine/ctl /engine/events /engine/log
+		/engine/settings/ctl /engine/settings/diff /engine/settings/list /engine/settings/log
+		/engine/status /engine/version
 		/net/capture/ctl /net/capture/live /net/capture/pcapng /net/capture/query /net/capture/status
 		/net/flows /net/ports/ctl /net/ports/list /net/stats
+		/pipeline/build/ctl /pipeline/build/runs/build-of-aaaa@1/log /pipeline/build/runs/build-of-aaaa@1/status
+		/pipeline/build/runs/build-of-bbbb@1/log /pipeline/build/runs/build-of-bbbb@1/status /pipeline/query
 		/vm/default/console /vm/default/ctl /vm/default/stats /vm/default/status`)
 	if !slices.Equal(files, want) {
 		t.Errorf("files are\n%s\nwant\n%s", strings.Join(files, "\n"), strings.Join(want, "\n"))
@@ -190,216 +192,20 @@ func TestScript(t *testing.T) {
 	if answer, err := s.echo(`{"aftr":2}`, "/net/capture/query"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "aftr") {
 		t.Errorf("misspelt query: %q, %v", answer, err)
 	}
-	if answer, err := s.echo("set vm/cpus 3", branch+"/ctl"); err != nil || !strings.Contains(answer, `"hash":"`) {
+	if answer, err := s.echo("set vm/cpus 3", settingsDir+"/ctl"); err != nil || !strings.Contains(answer, `"hash":"`) {
 		t.Errorf("set: %q, %v", answer, err)
 	}
-	if got := s.cat(branch + "/ro/vm/cpus"); got != "3\n" {
-		t.Errorf("vm/cpus is %q", got)
+	if answer, err := s.echo("cancel build-of-aaaa@1", "/pipeline/build/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "does not offer") {
+		t.Errorf("cancel: %q, %v", answer, err)
 	}
-	head := strings.TrimSpace(s.cat(branch + "/head"))
-	if got := s.cat("/data/snapshots/" + head + "/hash"); got != head+"\n" {
-		t.Errorf("hash %q", got)
+	if got := s.cat("/pipeline/build/runs/build-of-aaaa@1/log"); got != "one\ntwo\n" {
+		t.Errorf("log of a run %q", got)
 	}
-	parent := strings.TrimSpace(s.cat("/data/snapshots/" + head[:9] + "/parents"))
-	if got := s.cat("/data/snapshots/" + parent + "/ro/vm/cpus"); got != "2\n" {
-		t.Errorf("vm/cpus was %q", got)
+	if got := s.cat("/data/branch/hello"); got != "hello\n" {
+		t.Errorf("data %q", got)
 	}
-	if _, err := s.open("/data/snapshots/0000000/hash", p9.ReadOnly); !errors.Is(err, linux.ENOENT) {
-		t.Errorf("unknown snapshot: %v", err)
-	}
-	if _, err := s.echo("x", branch+"/ro/vm/cpus"); !errors.Is(err, linux.EROFS) {
-		t.Errorf("write to ro: %v", err)
-	}
-}
-
-func TestTransaction(t *testing.T) {
-	e := controltest.New()
-	socket := t.TempDir() + "/s"
-	e.Serve(t, socket)
-	s, hangUp := newShell(t, socket)
-	defer hangUp()
-	const txs = branch + "/transactions"
-	tx := txs + "/T"
-
-	if err := s.mkdir(txs, "T"); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.mkdir(txs, "T"); !errors.Is(err, linux.EEXIST) {
-		t.Errorf("mkdir again: %v", err)
-	}
-	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "changes nothing") {
-		t.Errorf("empty commit: %q, %v", answer, err)
-	}
-	if got := s.cat(tx + "/rw/vm/cpus"); got != "2\n" {
-		t.Errorf("vm/cpus is %q", got)
-	}
-	for file, text := range map[string]string{"rw/vm/cpus": "5", "rw/net/dns": "1.1.1.1\n9.9.9.9", "msg": "Because"} {
-		if answer, err := s.echo(text, tx+"/"+file); err != nil || answer != text+"\n" {
-			t.Errorf("%s: %q, %v", file, answer, err)
-		}
-	}
-	if got := s.cat(branch + "/ro/vm/cpus"); got != "2\n" {
-		t.Errorf("vm/cpus is %q before the commit", got)
-	}
-	if answer, err := s.echo("commit", tx+"/ctl"); err != nil || !strings.Contains(answer, `"message":"Because"`) {
-		t.Errorf("commit: %q, %v", answer, err)
-	}
-	if got := s.cat(branch+"/ro/vm/cpus") + s.cat(branch+"/ro/net/dns"); got != "5\n1.1.1.1\n9.9.9.9\n" {
-		t.Errorf("after the commit: %q", got)
-	}
-	if _, err := s.open(tx+"/msg", p9.ReadOnly); !errors.Is(err, linux.ENOENT) {
-		t.Errorf("the transaction is there after its commit: %v", err)
-	}
-
-	// What the settings refuse is refused with the reason, and can be mended.
-	if err := s.mkdir(txs, "T"); err != nil {
-		t.Fatal(err)
-	}
-	s.echo("99", tx+"/rw/vm/cpus")
-	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "use 1 to 8") {
-		t.Errorf("bad value: %q, %v", answer, err)
-	}
-	// A removed file is a setting at its default.
-	_, vm, err := s.root.Walk(strings.Split(strings.Trim(tx+"/rw/vm", "/"), "/"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer vm.Close()
-	if err := vm.UnlinkAt("cpus", 0); err != nil {
-		t.Error(err)
-	}
-	if err := vm.UnlinkAt("cpus", 0); !errors.Is(err, linux.ENOENT) {
-		t.Errorf("removed twice: %v", err)
-	}
-	// An unknown one can be made, but not committed.
-	if _, err := vm.Mkdir("deep", 0o755, 0, 0); err != nil {
-		t.Error(err)
-	}
-	_, deep, err := vm.Walk([]string{"deep"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, _, _, err := deep.Create("wish", p9.ReadWrite, 0o644, 0, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made.Close()
-	if answer, err := s.echo("commit", tx+"/ctl"); !errors.Is(err, linux.EINVAL) || !strings.Contains(answer, "no setting vm/deep/wish") {
-		t.Errorf("unknown setting: %q, %v", answer, err)
-	}
-	_, deep, _ = vm.Walk([]string{"deep"})
-	if err := vm.UnlinkAt("deep", 0x200); !errors.Is(err, linux.ENOTEMPTY) {
-		t.Errorf("rmdir of a full directory: %v", err)
-	}
-	if err := deep.UnlinkAt("wish", 0); err != nil {
-		t.Error(err)
-	}
-	deep.Close()
-	if answer, err := s.echo("commit", tx+"/ctl"); err != nil {
-		t.Errorf("commit: %q, %v", answer, err)
-	}
-	if got := s.cat(branch + "/ro/vm/cpus"); got != "2\n" {
-		t.Errorf("vm/cpus is %q, want the default", got)
-	}
-}
-
-// TestTransactionConflict: nobody's change is overwritten by who has not seen it.
-func TestTransactionConflict(t *testing.T) {
-	e := controltest.New()
-	socket := t.TempDir() + "/s"
-	e.Serve(t, socket)
-	s, hangUp := newShell(t, socket)
-	defer hangUp()
-	tx := branch + "/transactions/T"
-	if err := s.mkdir(branch+"/transactions", "T"); err != nil {
-		t.Fatal(err)
-	}
-	s.echo("5", tx+"/rw/vm/cpus")
-	for _, step := range []struct {
-		change string
-		want   error
-	}{{"set vm/cpus 7", linux.EAGAIN}, {"set vm/cpus 2", nil}} {
-		if _, err := s.echo(step.change, branch+"/ctl"); err != nil {
-			t.Fatal(err)
-		}
-		answer, err := s.echo("commit", tx+"/ctl")
-		if step.want == nil && err != nil || step.want != nil && (!errors.Is(err, step.want) || !strings.Contains(answer, "meanwhile")) {
-			t.Errorf("after %s: %q, %v", step.change, answer, err)
-		}
-	}
-}
-
-// TestTransactionEndsWithItsClient: and with nobody else.
-func TestTransactionEndsWithItsClient(t *testing.T) {
-	e := controltest.New()
-	socket := t.TempDir() + "/s"
-	e.Serve(t, socket)
-	s, hangUp := newShell(t, socket)
-	other, hangUpOther := newShell(t, socket)
-	defer hangUp()
-	if err := s.mkdir(branch+"/transactions", "mine"); err != nil {
-		t.Fatal(err)
-	}
-	if err := other.mkdir(branch+"/transactions", "theirs"); err != nil {
-		t.Fatal(err)
-	}
-	if got := other.cat(branch + "/transactions/mine/rw/vm/cpus"); got != "2\n" {
-		t.Errorf("others see %q", got)
-	}
-	hangUpOther()
-	deadline := time.Now().Add(5 * time.Second)
-	for {
-		if _, err := s.open(branch+"/transactions/theirs/msg", p9.ReadOnly); errors.Is(err, linux.ENOENT) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("a transaction outlives its client")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	if answer, err := s.echo("close", branch+"/transactions/mine/ctl"); err != nil {
-		t.Errorf("close: %q, %v", answer, err)
-	}
-	// As many as there may be, and not one more.
-	for i := range 64 {
-		if err := s.mkdir(branch+"/transactions", fmt.Sprint(i)); err != nil {
-			t.Fatal(i, err)
-		}
-	}
-	if err := s.mkdir(branch+"/transactions", "more"); !errors.Is(err, linux.ENOSPC) {
-		t.Errorf("one too many: %v", err)
-	}
-}
-
-func TestHeadLive(t *testing.T) {
-	e, c := served(t)
-	f, err := c.Tree().Open(t.Context(), branch+"/head.live", ninep.ReadOnly)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := f.Reader(t.Context())
-	line := func() string {
-		t.Helper()
-		b := make([]byte, 41)
-		if _, err := io.ReadFull(in, b); err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(b))
-	}
-	status, _ := e.Status(t.Context())
-	if got := line(); got != status.Settings.Head {
-		t.Errorf("first line %q, want %q", got, status.Settings.Head)
-	}
-	if err := e.Start(t.Context()); err != nil { // no news of the settings
-		t.Fatal(err)
-	}
-	commit, err := e.SetSettings(t.Context(), control.SettingsChange{Values: map[string]string{"vm/cpus": "3"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := line(); got != commit.Hash {
-		t.Errorf("second line %q, want %q", got, commit.Hash)
+	if _, err := s.open("/pipeline/none", p9.ReadOnly); !errors.Is(err, linux.ENOENT) {
+		t.Errorf("unknown pipeline: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@
 //
 //	lock            held while an engine runs; holds its process id
 //	engine.log      the log, kept below a few MiB
-//	settings.git    the data store: a bare git repository
+//	data.git        the data store: a bare git repository
 //	data.qcow2      the machine's data disk, sparse (data.raw on macOS)
 //	run/            sockets, owner-only: control.sock, docker.sock, and the machine's
 package engine

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +17,11 @@ import (
 	"github.com/slipway-desktop/slipway/backend/capture"
 	"github.com/slipway-desktop/slipway/backend/control"
 	"github.com/slipway-desktop/slipway/backend/datakit"
+	"github.com/slipway-desktop/slipway/backend/datakit/client"
+	"github.com/slipway-desktop/slipway/backend/datakit/tree"
 	"github.com/slipway-desktop/slipway/backend/docker"
 	"github.com/slipway-desktop/slipway/backend/engine/settings"
+	"github.com/slipway-desktop/slipway/backend/pipeline"
 	"github.com/slipway-desktop/slipway/backend/vm"
 	"github.com/slipway-desktop/slipway/backend/vm/driver"
 )
@@ -55,12 +59,14 @@ type Engine struct {
 	log        *slog.Logger
 	book       *logbook
 	store      *datakit.Store
+	tree       *tree.Server
 	settings   *settings.Service
 	capture    *capture.Capture
 	names      *names
 	driver     vm.Driver
 	supervisor *vm.Supervisor
 	docker     *docker.Endpoint
+	data       *client.Client  // of the data store's tree
 	life       context.Context // what lives as long as the engine; ends after the machine is down
 
 	mu       sync.Mutex
@@ -68,6 +74,9 @@ type Engine struct {
 	boot     *boot      // of the machine that is there, or nil
 	context  string     // the Docker context that was made, "" if none
 	warnings map[string]control.Warning
+	runs     []pipeline.Run // the newest
+
+	dataRevision atomic.Uint64
 }
 
 // New makes an engine. It starts nothing and touches no file.
@@ -114,11 +123,18 @@ func (e *Engine) serve(ctx context.Context, listener net.Listener) error {
 	parts, life := errgroup.WithContext(life)
 	e.life = life
 	e.makeContext()
+	parts.Go(func() error { return e.tree.Run(life) })
+	if err := e.connectData(life, parts); err != nil {
+		end()
+		return errors.Join(err, parts.Wait())
+	}
 	parts.Go(func() error { return e.supervisor.Run(life) })
 	parts.Go(func() error { return e.docker.Run(life) })
 	parts.Go(func() error { return control.Serve(life, listener, e.sources(), e.log) })
 	parts.Go(func() error { return e.watchMachine(life) })
 	parts.Go(func() error { return e.watchSettings(life) })
+	parts.Go(func() error { return e.watchData(life) })
+	parts.Go(func() error { return e.watchPipelines(life) })
 	parts.Go(func() error { return e.watchGauges(life) })
 	parts.Go(func() error { return e.copyConsole(life) })
 
@@ -172,14 +188,8 @@ func (e *Engine) open(ctx context.Context) (closeAll func() error, err error) {
 		return nil, err
 	}
 	host.DiskGiB = e.diskGiB
-	e.store, err = datakit.Open(ctx, e.home.settings(), datakit.Options{
-		Author:        datakit.Author{Name: userName(), Email: userName() + "@localhost"},
-		Validate:      map[string]func(datakit.Snapshot) error{settings.Branch: settings.Validator(host)},
-		DefaultBranch: settings.Branch, // so that plain `git log` in it works
-		Log:           e.log,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the settings: %w", err)
+	if e.store, err = e.openData(ctx, host); err != nil {
+		return nil, err
 	}
 	closers = append(closers, e.store)
 	if e.settings, err = settings.Open(e.store, host); err != nil {
@@ -216,7 +226,8 @@ func (e *Engine) recover(ctx context.Context) error {
 
 // sources is what the control tree shows.
 func (e *Engine) sources() control.Sources {
-	return control.Sources{Engine: e, Machine: (*machine)(e), Containers: (*containers)(e), Ports: (*ports)(e), Traffic: (*traffic)(e), Settings: (*settingsTree)(e)}
+	return control.Sources{Engine: e, Machine: (*machine)(e), Containers: (*containers)(e), Ports: (*ports)(e), Traffic: (*traffic)(e), Settings: (*settingsTree)(e),
+		Pipelines: (*pipelines)(e), Data: e.dataTree}
 }
 
 // Quit stops the machine cleanly and then the engine.

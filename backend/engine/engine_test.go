@@ -207,7 +207,7 @@ func TestStartFollowStop(t *testing.T) {
 			return nil
 		})
 	}()
-	w.eventually("an event of each topic", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == 8 })
+	w.eventually("an event of each topic", func() bool { mu.Lock(); defer mu.Unlock(); return len(seen) == 10 })
 
 	w.start()
 	s := w.status()

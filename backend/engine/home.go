@@ -19,12 +19,12 @@ var ErrHomeTaken = errors.New("another engine runs on this home")
 // A home is the directory that one engine owns.
 type home string
 
-func (h home) lock() string     { return filepath.Join(string(h), "lock") }
-func (h home) log() string      { return filepath.Join(string(h), "engine.log") }
-func (h home) settings() string { return filepath.Join(string(h), "settings.git") }
-func (h home) run() string      { return filepath.Join(string(h), "run") }
-func (h home) docker() string   { return filepath.Join(h.run(), "docker.sock") }
-func (h home) network() string  { return filepath.Join(h.run(), "net.sock") }
+func (h home) lock() string    { return filepath.Join(string(h), "lock") }
+func (h home) log() string     { return filepath.Join(string(h), "engine.log") }
+func (h home) data() string    { return filepath.Join(string(h), "data.git") }
+func (h home) run() string     { return filepath.Join(string(h), "run") }
+func (h home) docker() string  { return filepath.Join(h.run(), "docker.sock") }
+func (h home) network() string { return filepath.Join(h.run(), "net.sock") }
 
 // SocketPath returns where the engine of a home serves its control tree.
 func SocketPath(dir string) string { return filepath.Join(dir, "run", "control.sock") }

@@ -143,6 +143,7 @@ func (e *Engine) watchMachine(ctx context.Context) error {
 			last = status.State
 			e.log.Info("machine "+string(status.State), "reason", status.Reason, "launches", status.Launches)
 			e.hub.changed(control.TopicSettings)
+			e.recordState(ctx)
 		}
 		if w := status.Accelerator.Warning; w != "" {
 			e.warn(control.Warning{Code: "software-emulation", Title: "The machine runs slower than it could", Text: w})

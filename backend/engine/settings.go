@@ -233,6 +233,7 @@ func (e *Engine) watchSettings(ctx context.Context) error {
 			e.clearWarning("settings-invalid")
 		}
 		e.hub.changed(control.TopicSettings, control.TopicStatus, control.TopicCapture, control.TopicPorts)
+		e.recordState(ctx)
 	}
 	return nil
 }

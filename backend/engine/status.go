@@ -91,6 +91,8 @@ func (e *Engine) Events(ctx context.Context, fn func(control.Event) error) error
 		control.TopicContainers: func(ctx context.Context) (any, error) { return (*containers)(e).Containers(ctx) },
 		control.TopicPorts:      func(ctx context.Context) (any, error) { return (*ports)(e).Ports(ctx) },
 		control.TopicCapture:    func(context.Context) (any, error) { return e.capture.Status(), nil },
+		control.TopicData:       func(ctx context.Context) (any, error) { return e.dataState(ctx) },
+		control.TopicPipelines:  func(context.Context) (any, error) { return e.latestRuns(), nil },
 		control.TopicSettings:   func(ctx context.Context) (any, error) { return e.settingsState(ctx), nil },
 		control.TopicFlows: func(context.Context) (any, error) {
 			changes := e.capture.FlowsSince(flows)

@@ -291,7 +291,7 @@ func testSettings(s *session, _ int) {
 			s.t.Errorf("set %v: %s", bad, out)
 		}
 	}
-	repo := filepath.Join(s.home, "settings.git")
+	repo := filepath.Join(s.home, "data.git")
 	s.run("git", "-c", "safe.directory=*", "-C", repo, "fsck", "--full", "--strict")
 	if out := s.run("git", "-c", "safe.directory=*", "-C", repo, "log", "--format=%s", "settings"); strings.Count(out, "\n") < 2 {
 		s.t.Errorf("git log:\n%s", out)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/slipway-desktop/slipway/backend/capture"
 	"github.com/slipway-desktop/slipway/backend/control"
+	"github.com/slipway-desktop/slipway/backend/pipeline"
 )
 
 // Engine is an engine in memory. It implements all of control.Sources.
@@ -35,7 +36,8 @@ type Engine struct {
 	recording  bool
 	followers  int // of events and other streams
 	values     map[string]string
-	commits    []commit // oldest first
+	commits    []commit       // oldest first
+	runs       []pipeline.Run // newest first
 }
 
 type commit struct {
@@ -56,6 +58,7 @@ func New() *Engine {
 		Network:  control.NetworkStatus{Gateway: "192.168.65.1"},
 		Warnings: []control.Warning{},
 	}
+	e.runs = newRuns()
 	e.setState("stopped")
 	e.commit("Begin", map[string]string{})
 	return e
@@ -63,7 +66,7 @@ func New() *Engine {
 
 // Sources is the engine in each of its roles.
 func (e *Engine) Sources() control.Sources {
-	return control.Sources{Engine: e, Machine: e, Containers: e, Ports: e, Traffic: e, Settings: e}
+	return control.Sources{Engine: e, Machine: e, Containers: e, Ports: e, Traffic: e, Settings: e, Pipelines: e, Data: DataTree}
 }
 
 // Serve shows the engine's tree on a socket until the test ends or Quit, and then
@@ -186,6 +189,8 @@ func (e *Engine) Events(ctx context.Context, fn func(control.Event) error) error
 			{control.TopicPorts, e.ports},
 			{control.TopicSettings, e.status.Settings},
 			{control.TopicFlows, control.FlowChanges{Reset: true, Changed: e.flows(), Removed: []uint64{}}},
+			{control.TopicPipelines, e.runs},
+			{control.TopicData, control.DataState{Revision: 1, Branches: 1}},
 			{control.TopicLog, []control.LogLine{{Time: Born, Source: "engine", Level: "info", Text: "hello"}}},
 		}
 		var events []control.Event

@@ -208,6 +208,7 @@ func TestSetHistoryRevert(t *testing.T) {
 	}
 
 	// git reads it while it is open.
+	settle(t, store)
 	if got, want := git(t, store.Path(), "", "log", "--format=%an %s"), "Alice set vm/cpus to 4\nAlice change 2 settings\nAlice set vm/memory to 2048"; got != want {
 		t.Errorf("git log:\n%s", got)
 	}
@@ -359,6 +360,14 @@ func TestDiskOnlyGrows(t *testing.T) {
 	}
 }
 
+// settle waits until git sees what was acknowledged.
+func settle(t *testing.T, store *datakit.Store) {
+	t.Helper()
+	if err := store.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestExternalInvalidTree(t *testing.T) {
 	s, store := openTest(t, host)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -375,6 +384,7 @@ func TestExternalInvalidTree(t *testing.T) {
 		t.Errorf("second %+v", v)
 	}
 
+	settle(t, store)
 	gitSet(t, store.Path(), "cpus", "400")
 	if v := <-watch; v.VMCPUs != 4 || v.VMMemoryMiB != 2048 {
 		t.Errorf("after an invalid commit %+v", v)
