@@ -131,9 +131,6 @@ func (tx *Tx) fill(c *content, n node) error {
 		return err
 	}
 	size := f.Size()
-	if err := c.grow(&tx.use, size); err != nil {
-		return err
-	}
 	buf := make([]byte, min(size, 256<<10))
 	for off := int64(0); off < size; {
 		k, err := f.ReadAt(buf[:min(size-off, int64(len(buf)))], off)

@@ -107,9 +107,9 @@ func (d *workDir) at(r objectReader, path string) (*workDir, error) {
 		if err := d.load(r); err != nil || path == "" {
 			return d, err
 		}
-		name, rest, _ := strings.Cut(path, "/")
+		name, rest, deeper := strings.Cut(path, "/")
 		item := d.get(name)
-		if item == nil || item.dir == nil {
+		if item == nil || item.dir == nil || deeper && rest == "" {
 			return nil, nil
 		}
 		d, path = item.dir, rest
