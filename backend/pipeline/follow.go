@@ -19,7 +19,7 @@ const (
 	maxLog    = 64 << 20 // bytes given of a log: the last ones
 	logPeriod = 200 * time.Millisecond
 	runPeriod = time.Second // without a Notifier
-	lostCheck = 5 * time.Second
+	lostCheck = 2 * time.Second
 	watched   = 200 // runs
 )
 

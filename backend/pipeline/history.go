@@ -27,7 +27,7 @@ const (
 
 	// grace is how long a run may have no open transaction: between its first
 	// commit and that, and while clocks differ.
-	grace = 15 * time.Second
+	grace = 5 * time.Second
 )
 
 // ErrNoRun says that there is no run of this name.
@@ -66,7 +66,7 @@ func Runs(ctx context.Context, src Source, pipeline string, limit int) ([]Run, e
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	runs := slices.Concat(all...)
+	runs := append([]Run{}, slices.Concat(all...)...) // not nil: a list in JSON
 	slices.SortStableFunc(runs, func(a, b Run) int {
 		return cmp.Or(b.Started.Compare(a.Started), strings.Compare(a.ResultBranch, b.ResultBranch), b.Number-a.Number)
 	})
