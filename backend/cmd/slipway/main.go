@@ -30,6 +30,7 @@ const (
 	exitFailure    = 1
 	exitUsage      = 2
 	exitNotRunning = 3
+	exitConflict   = 4 // for scripts that want to try again
 )
 
 // version is set by the linker.
@@ -86,6 +87,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.Is(err, errUsage):
 		return exitUsage
+	case errors.Is(err, errConflict):
+		return exitConflict
 	case errors.As(err, &e) && e.Code == control.CodeUnavailable:
 		return exitNotRunning
 	}

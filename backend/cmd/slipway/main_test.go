@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 //	engine          serve an engine in memory on the script's home
 //	exits N CMD…    run a command that must exit with N
 //	waitfor F TEXT  wait until file F, written in the background, holds TEXT
+//	waitsocket F    wait until a server answers at socket F
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
@@ -45,9 +47,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"engine":  startEngine,
-			"exits":   exits,
-			"waitfor": waitFor,
+			"engine":     startEngine,
+			"exits":      exits,
+			"waitfor":    waitFor,
+			"waitsocket": waitSocket,
 		},
 	})
 }
@@ -96,6 +99,20 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s does not hold %q but %q", filepath.Base(path), args[1], text)
+		}
+	}
+}
+
+// waitSocket waits until a server that runs in the background answers.
+func waitSocket(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		c, err := net.Dial("unix", ts.MkAbs(args[0]))
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("nobody answers: %v", err)
 		}
 	}
 }

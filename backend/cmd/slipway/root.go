@@ -31,7 +31,8 @@ Exit codes:
   0  done
   1  it failed; standard error says why, and what to do
   2  the command line is wrong
-  3  Slipway, or the machine that the command needs, is not running`
+  3  Slipway, or the machine or server that the command needs, is not running
+  4  the change conflicts with one that somebody else made meanwhile`
 
 func (c *cli) command() *cobra.Command {
 	root := &cobra.Command{
@@ -42,7 +43,7 @@ func (c *cli) command() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&c.homeFlag, "home", "", "state directory (default: SLIPWAY_HOME, else where the system keeps such data)")
 	root.AddCommand(c.up(), c.down(), c.status(), c.machine(), c.containers(), c.ports(), c.flows(), c.capture(),
-		c.settings(), c.logs(), c.ninep(), c.version())
+		c.settings(), c.data(), c.pipeline(), c.logs(), c.ninep(), c.version())
 	return root
 }
 
