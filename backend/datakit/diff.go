@@ -10,6 +10,9 @@ import (
 type FileDiff struct {
 	Path string `json:"path"`
 	Kind Kind   `json:"kind"`
+	// From is where an added file was before, when one with the same content
+	// was removed; that one is listed too.
+	From string `json:"from,omitempty"`
 	Old  string `json:"old"` // content, "" when added, binary or cut
 	New  string `json:"new"`
 	// Unified is git's unified format with its header, "" when binary or cut.
@@ -21,6 +24,7 @@ type FileDiff struct {
 const (
 	maxDiffFiles = 1000
 	maxDiffText  = 256 << 10 // bytes of one side of one file
+	maxDiffFile  = 1 << 20   // bytes of a file that is read to see whether it is text
 	maxDiffTotal = 4 << 20   // bytes of text in one answer
 )
 
@@ -45,6 +49,7 @@ func (s *Store) Diff(ctx context.Context, a, b Hash) ([]FileDiff, error) {
 		return nil, tooMany
 	}
 	diffs := make([]FileDiff, 0, len(changes))
+	moved := movedFiles(changes)
 	room := maxDiffTotal
 	for _, c := range changes {
 		if err := ctx.Err(); err != nil {
@@ -54,9 +59,31 @@ func (s *Store) Diff(ctx context.Context, a, b Hash) ([]FileDiff, error) {
 		if err != nil {
 			return nil, err
 		}
+		d.From = moved[c.path]
 		diffs = append(diffs, d)
 	}
 	return diffs, tooMany
+}
+
+// movedFiles returns where added files were before: those of whose content just
+// one was added and one removed.
+func movedFiles(changes []change) map[string]string {
+	removed, added := map[Hash][]string{}, map[Hash][]string{}
+	for _, c := range changes {
+		switch c.kind() {
+		case Added:
+			added[c.new.hash] = append(added[c.new.hash], c.path)
+		case Removed:
+			removed[c.old.hash] = append(removed[c.old.hash], c.path)
+		}
+	}
+	moved := map[string]string{}
+	for h, now := range added {
+		if old := removed[h]; len(now) == 1 && len(old) == 1 && h != emptyBlob {
+			moved[now[0]] = old[0]
+		}
+	}
+	return moved
 }
 
 // diffFile takes the text it returns off room.
@@ -88,6 +115,11 @@ func diffFile(r objectReader, c change, room *int) (FileDiff, error) {
 func sideOf(r objectReader, n node) ([]byte, error) {
 	if n.absent() {
 		return nil, nil
+	}
+	if size, err := nodeSize(r, n); err != nil {
+		return nil, err
+	} else if size > maxDiffFile {
+		return nil, ErrTooLarge
 	}
 	return readBlob(r, n)
 }

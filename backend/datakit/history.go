@@ -133,32 +133,6 @@ func (s *Store) History(ctx context.Context, from Hash, path string) iter.Seq2[C
 	}
 }
 
-// touches reports whether a commit has something at path that none of its
-// parents has: git's rule for showing a merge.
-func (s *Store) touches(c rawCommit, path string) (bool, error) {
-	if path == "" {
-		return true, nil
-	}
-	have, err := find(s.objects, c.tree, path)
-	if err != nil {
-		return false, err
-	}
-	if len(c.parents) == 0 {
-		return !have.absent(), nil
-	}
-	for _, p := range c.parents {
-		tree, err := treeOf(s.objects, p)
-		if err != nil {
-			return false, damagedIfMissing(err)
-		}
-		before, err := find(s.objects, tree, path)
-		if err != nil || before == have {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
 // Resolve finds the commit that text means in the history of a branch: "HEAD"
 // or the branch's name, or at least 4 leading digits of a hash that only one of
 // its last 10,000 commits has. The error is ErrNotExist.

@@ -200,3 +200,19 @@ func TestLongHistory(t *testing.T) {
 	git(t, dir, "merge-base", "main", "side")
 	t.Logf("git merge-base: %v", time.Since(start))
 }
+
+func TestDiffTellsWhereFilesMoved(t *testing.T) {
+	s := openTest(t, Options{})
+	a := put(t, s, "main", "a", map[string]string{"old": "content", "twin1": "same", "twin2": "same"})
+	b := put(t, s, "main", "b", map[string]string{"old": "", "dir/new": "content", "twin1": "", "twin2": "", "twin3": "same"})
+	diffs, err := s.Diff(t.Context(), a.Hash, b.Hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range diffs {
+		want := map[string]string{"dir/new": "old"}[d.Path]
+		if d.From != want {
+			t.Errorf("%s is from %q, want %q", d.Path, d.From, want)
+		}
+	}
+}

@@ -13,7 +13,20 @@ import (
 	"github.com/slipway-desktop/slipway/backend/datakit/merge"
 )
 
-// The reasons of conflicts, in DataKit's words.
+// Merging follows git's default strategy (ort): per file, by line within a file
+// (package merge), with renames (renames.go) and, where two histories crossed, a
+// merge of their common ancestors as the base. Where git merges cleanly the result
+// has git's tree, or it is a conflict: that is tested on generated histories. The
+// conflicts that git would not have are these: what git can only tell apart by the
+// order of its walk (several equally similar files); files too large or too many to
+// compare; a base that is in conflict with itself, where git goes on with a file
+// full of conflict markers; files added to a directory of which some files moved,
+// but not the most to one place. One conflict of git's is none here: a file that
+// one side moved, unchanged, and the other removed.
+//
+// What is in conflict is told in DataKit's words.
+
+// The reasons of conflicts.
 const (
 	whyBoth    = "Changed on both branches"
 	whyDeleted = "option: add/del"

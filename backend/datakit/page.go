@@ -3,20 +3,20 @@ package datakit
 import (
 	"container/heap"
 	"context"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
 const (
-	maxPageWork = 20_000 // commits that one Page looks at
-	maxWalks    = 16     // that can be continued where a page ended
+	maxPageWork = 5000 // commits that one Page looks at
+	maxWalks    = 16   // that can be continued where a page ended
 )
 
 // Page returns a part of a history, newest first, as History yields it: from a
 // commit on, at most limit (0: 100) commits, and where the next page begins
 // (the zero Hash at the end). With a path a page may have fewer commits, even
-// none: one call looks at no more than 20,000. A cursor alone does not say which
+// none: one call looks at no more than 5,000. A cursor alone does not say which
 // side branches were not shown yet, so the store remembers the state of the last
 // 16 walks; the page after a forgotten one has the ancestors of the cursor only.
 func (s *Store) Page(ctx context.Context, from Hash, path string, limit int) (commits []Commit, next Hash, err error) {
@@ -55,24 +55,37 @@ type logWalk struct {
 	store *Store
 	path  string
 	queue commitQueue
-	seen  map[Hash]struct{}
+	seen  *seenSet
+	count int // commits that were put into the queue
+}
+
+// seenSet numbers the commits of a walk in the order in which they were put into
+// its queue. Walks that go on from an earlier point share it: they do the same
+// again, so that what has a later number is what they have not seen.
+type seenSet struct {
+	mu sync.Mutex
+	at map[Hash]int
 }
 
 func (s *Store) newWalk(from Hash, path string) (*logWalk, error) {
-	w := &logWalk{store: s, path: path, seen: map[Hash]struct{}{}}
-	return w, w.push(from)
+	w := &logWalk{store: s, path: path, seen: &seenSet{at: map[Hash]int{}}}
+	raw, err := readCommit(s.objects, from)
+	if err != nil {
+		return nil, err
+	}
+	w.push(from, raw)
+	return w, nil
 }
 
-func (w *logWalk) push(h Hash) error {
-	if _, ok := w.seen[h]; ok {
-		return nil
+func (w *logWalk) push(h Hash, raw rawCommit) {
+	w.seen.mu.Lock()
+	defer w.seen.mu.Unlock()
+	if n, ok := w.seen.at[h]; ok && n < w.count {
+		return
 	}
-	w.seen[h] = struct{}{}
-	raw, err := readCommit(w.store.objects, h)
-	if err == nil {
-		w.queue.push(queued{h, raw})
-	}
-	return err
+	w.seen.at[h] = w.count
+	w.count++
+	w.queue.push(queued{h, raw})
 }
 
 // next takes the newest commit; show is whether it is one for the path.
@@ -81,16 +94,69 @@ func (w *logWalk) next(ctx context.Context) (c Commit, show bool, err error) {
 		return Commit{}, false, err
 	}
 	q := w.queue.pop()
+	parents := make([]Hash, 0, len(q.raw.parents)) // their trees
 	for _, p := range q.raw.parents {
-		if err := w.push(p); err != nil {
+		raw, err := readCommit(w.store.objects, p)
+		if err != nil {
 			return Commit{}, false, damagedIfMissing(err)
 		}
+		w.push(p, raw)
+		parents = append(parents, raw.tree)
 	}
-	if show, err = w.store.touches(q.raw, w.path); err != nil || !show {
+	if show, err = touches(w.store.objects, q.raw.tree, parents, w.path); err != nil || !show {
 		return Commit{}, false, err
 	}
 	c, err = expand(w.store.objects, q.hash, q.raw)
 	return c, true, err
+}
+
+// touches reports whether a tree has something at path that none of its parents
+// has: git's rule for showing a merge.
+func touches(r objectReader, tree Hash, parents []Hash, path string) (bool, error) {
+	if path == "" {
+		return true, nil
+	}
+	if len(parents) == 0 {
+		have, err := find(r, tree, path)
+		return !have.absent(), err
+	}
+	for _, before := range parents {
+		if same, err := sameAt(r, tree, before, path); err != nil || same {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// sameAt compares what two trees have at path, no deeper than they differ.
+func sameAt(r objectReader, a, b Hash, path string) (bool, error) {
+	for path != "" {
+		if a == b {
+			return true, nil
+		}
+		name, rest, _ := strings.Cut(path, "/")
+		one, err := find(r, a, name)
+		if err != nil {
+			return false, err
+		}
+		two, err := find(r, b, name)
+		switch {
+		case err != nil:
+			return false, err
+		case one == two:
+			return true, nil
+		case rest == "":
+			return false, nil
+		case !one.mode.IsDir() || !two.mode.IsDir():
+			one, err = find(r, a, path)
+			if err == nil {
+				two, err = find(r, b, path)
+			}
+			return one == two, err
+		}
+		a, b, path = one.hash, two.hash, rest
+	}
+	return a == b, nil
 }
 
 // walkCache holds walks at the end of their last page, the newest last.
@@ -106,7 +172,7 @@ func (c *walkCache) get(from Hash, path string) *logWalk {
 	defer c.mu.Unlock()
 	for _, w := range c.walks {
 		if w.path == path && w.queue[0].hash == from {
-			return &logWalk{w.store, path, slices.Clone(w.queue), maps.Clone(w.seen)}
+			return &logWalk{w.store, path, slices.Clone(w.queue), w.seen, w.count}
 		}
 	}
 	return nil

@@ -44,6 +44,8 @@ type content struct {
 	size int64
 	sum  Hash // of the blob, zero when not known
 	kept bool // the repository has the blob
+
+	lent bool // others may hold data: it is copied before the next change
 }
 
 // grow makes room for size bytes, moving to disk when that is due.
@@ -127,7 +129,7 @@ func (c *content) writeAt(u *usage, p []byte, off int64) error {
 	if err := c.grow(u, end); err != nil {
 		return err
 	}
-	c.sum, c.kept = Hash{}, false
+	c.changing()
 	if c.path != "" {
 		if err := c.edit(func(f *os.File) error { _, err := f.WriteAt(p, off); return err }); err != nil {
 			u.disk -= end - c.size
@@ -139,6 +141,15 @@ func (c *content) writeAt(u *usage, p []byte, off int64) error {
 	}
 	c.size = end
 	return nil
+}
+
+func (c *content) changing() {
+	c.sum, c.kept = Hash{}, false
+	if c.lent {
+		data := make([]byte, len(c.data), cap(c.data))
+		copy(data, c.data)
+		c.data, c.lent = data, false
+	}
 }
 
 // resize sets the length of what is in memory; new bytes are zeros.
@@ -157,7 +168,7 @@ func (c *content) truncate(u *usage, size int64) error {
 	if err := c.grow(u, size); err != nil {
 		return err
 	}
-	c.sum, c.kept = Hash{}, false
+	c.changing()
 	if c.path != "" {
 		if err := c.edit(func(f *os.File) error { return f.Truncate(size) }); err != nil {
 			u.disk -= max(0, size-c.size)

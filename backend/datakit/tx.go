@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/go-git/go-git/v5/plumbing"
 )
 
 // Tx is a transaction: a private view of a branch as it was at Begin, plus
@@ -257,7 +255,14 @@ func (tx *Tx) Changes(ctx context.Context, against Hash) (list []Change, err err
 // build puts the changed files and directories into b and returns the tree.
 // Large files are stored in the repository if store is set, else only named.
 func (tx *Tx) build(ctx context.Context, b *batch, store bool) (Hash, error) {
-	err := tx.root.each(func(c *content) error {
+	if err := tx.nameLarge(ctx, store); err != nil {
+		return Hash{}, err
+	}
+	return tx.root.tree(b), nil
+}
+
+func (tx *Tx) nameLarge(ctx context.Context, store bool) error {
+	return tx.root.each(func(c *content) error {
 		if err := ctx.Err(); err != nil || c.path == "" || c.kept || !store && !c.sum.IsZero() {
 			return err
 		}
@@ -268,7 +273,7 @@ func (tx *Tx) build(ctx context.Context, b *batch, store bool) (Hash, error) {
 		defer f.Close()
 		r := io.NewSectionReader(f, 0, c.size)
 		if store {
-			c.sum, err = tx.keep(r)
+			c.sum, _, err = tx.store.spoolBlob(r)
 			c.kept = err == nil
 			return err
 		}
@@ -278,25 +283,6 @@ func (tx *Tx) build(ctx context.Context, b *batch, store bool) (Hash, error) {
 		c.sum = Hash(h.Sum(nil))
 		return err
 	})
-	if err != nil {
-		return Hash{}, err
-	}
-	return tx.root.tree(b), nil
-}
-
-// keep stores a large blob.
-func (tx *Tx) keep(r io.Reader) (Hash, error) {
-	if s, ok := any(tx.store).(interface {
-		spoolBlob(io.Reader) (Hash, int64, error)
-	}); ok {
-		h, _, err := s.spoolBlob(r)
-		return h, err
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxObject+1))
-	if err == nil && len(data) > maxObject {
-		err = fmt.Errorf("file of more than %d bytes: %w", maxObject, ErrTooLarge)
-	}
-	return tx.merged.put(plumbing.BlobObject, data), err
 }
 
 // Close gives the transaction up. After Commit or Close it does nothing.

@@ -192,7 +192,7 @@ func (tx *Tx) Commit(ctx context.Context, m Message) (c Commit, err error) {
 			}
 		}
 		// Large files are stored before the branch's turn begins.
-		if _, err := tx.build(ctx, newBatch(tx.merged), true); err != nil {
+		if err := tx.nameLarge(ctx, true); err != nil {
 			return err
 		}
 		c, err = tx.store.land(ctx, tx.branch, m, func(b *batch, head Hash) (proposal, error) {
@@ -200,7 +200,10 @@ func (tx *Tx) Commit(ctx context.Context, m Message) (c Commit, err error) {
 		})
 		if err == nil {
 			tx.release()
+			return nil
 		}
+		// The store may have kept what it was given, for others to read.
+		_ = tx.root.each(func(c *content) error { c.lent = true; return nil })
 		return err
 	})
 	return c, err
