@@ -10,16 +10,11 @@ import type { AnyEvent, Bridge, Link, LogChunk } from '.';
 import { problemOf } from './problem';
 import { mend } from './mend';
 import type {
-  Action,
   Branch,
-  ConflictQuestion,
   Content,
   Detail,
-  DiffQuestion,
   FileDiff,
   LogPage,
-  LogQuestion,
-  Place,
   QueryStats,
   Run,
   Sides,
@@ -35,27 +30,6 @@ interface Emitted {
   'slipway:link': Link;
   'slipway:logs': LogChunk & { stream: string };
   'slipway:navigate': string;
-}
-
-/** The functions of app.API that the generated bindings do not have yet. */
-interface DataAPI {
-  DataBranches(): Promise<Branch[]>;
-  DataLog(question: LogQuestion): Promise<LogPage>;
-  DataDiff(question: DiffQuestion): Promise<FileDiff[]>;
-  DataTree(place: Place): Promise<TreeEntry[]>;
-  DataFile(place: Place): Promise<Content>;
-  DataTransactions(): Promise<Transaction[]>;
-  DataConflict(question: ConflictQuestion): Promise<Sides>;
-  DataWatchers(): Promise<Watcher[]>;
-  DataStats(): Promise<QueryStats>;
-  DataRestore(branch: string, commit: string, message: string): Promise<string>;
-  DataRestorePath(branch: string, commit: string, path: string): Promise<string>;
-  DataRevert(branch: string, commit: string): Promise<string>;
-  DataCloseTransaction(branch: string, name: string): Promise<void>;
-  SaveFile(place: Place): Promise<string>;
-  Run(id: string): Promise<Run>;
-  RunAction(id: string, action: Action): Promise<void>;
-  FollowRunLog(stream: string, id: string): Promise<void>;
 }
 
 interface Runtime {
@@ -106,8 +80,6 @@ export function wailsBridge(): Bridge {
     }
   }
 
-  const data = (window.go as { app: { API: DataAPI } }).app.API;
-
   let streams = 0;
   function follow(begin: (stream: string) => Promise<void>, fn: (chunk: LogChunk) => void): () => void {
     const stream = `log-${(streams += 1)}`;
@@ -122,6 +94,9 @@ export function wailsBridge(): Bridge {
       void api.StopLogs(stream).catch(() => undefined); // the stream may have ended by itself
     };
   }
+
+  // Wails knows no text in the place of an array (a hash) and no enumerations.
+  const shaped = <T>(answer: Promise<unknown>): Promise<T> => ask(answer) as Promise<T>;
 
   return {
     onEvents: (fn) => on('slipway:events', (events) => fn(events.map(mend.event))),
@@ -154,23 +129,24 @@ export function wailsBridge(): Bridge {
     settingsDiff: async (from, to) => mend.list('SettingDiff', await ask(api.SettingsDiff(from, to))),
     revertSettings: async (commit) => mend.shape('SettingsCommit', await ask(api.RevertSettings(commit))),
     restoreSettings: async (commit) => mend.shape('SettingsCommit', await ask(api.RestoreSettings(commit))),
-    dataBranches: async () => mend.list('Branch', await ask(data.DataBranches())),
-    dataLog: async (question) => mend.shape('LogPage', await ask(data.DataLog(question))),
-    dataDiff: async (question) => mend.list('FileDiff', await ask(data.DataDiff(question))),
-    dataTree: async (place) => mend.list('TreeEntry', await ask(data.DataTree(place))),
-    dataFile: (place) => ask(data.DataFile(place)),
-    dataTransactions: async () => mend.list('Transaction', await ask(data.DataTransactions())),
-    dataConflict: (question) => ask(data.DataConflict(question)),
-    dataWatchers: async () => mend.list('Watcher', await ask(data.DataWatchers())),
-    dataStats: () => ask(data.DataStats()),
-    dataRestore: (branch, commit, message) => ask(data.DataRestore(branch, commit, message)),
-    dataRestorePath: (branch, commit, path) => ask(data.DataRestorePath(branch, commit, path)),
-    dataRevert: (branch, commit) => ask(data.DataRevert(branch, commit)),
-    dataCloseTransaction: (branch, name) => ask(data.DataCloseTransaction(branch, name)),
-    saveFile: (place) => ask(data.SaveFile(place)),
-    run: async (id) => mend.shape('Run', await ask(data.Run(id))),
-    runAction: (id, action) => ask(data.RunAction(id, action)),
-    followRunLog: (id, fn) => follow((stream) => data.FollowRunLog(stream, id), fn),
+    dataBranches: async () => mend.list('Branch', await shaped<Branch[]>(api.DataBranches())),
+    dataLog: async (question) => mend.shape('LogPage', await shaped<LogPage>(api.DataLog(question))),
+    dataDiff: async (question) => mend.list('FileDiff', await shaped<FileDiff[]>(api.DataDiff(question))),
+    dataTree: async (place) => mend.list('TreeEntry', await shaped<TreeEntry[]>(api.DataTree(place))),
+    dataFile: (place) => shaped<Content>(api.DataFile(place)),
+    dataTransactions: async () =>
+      mend.list('Transaction', await shaped<Transaction[]>(api.DataTransactions())),
+    dataConflict: (question) => shaped<Sides>(api.DataConflict(question)),
+    dataWatchers: async () => mend.list('Watcher', await shaped<Watcher[]>(api.DataWatchers())),
+    dataStats: () => shaped<QueryStats>(api.DataStats()),
+    dataRestore: (branch, commit, message) => ask(api.DataRestore(branch, commit, message)),
+    dataRestorePath: (branch, commit, path) => ask(api.DataRestorePath(branch, commit, path)),
+    dataRevert: (branch, commit) => ask(api.DataRevert(branch, commit)),
+    dataCloseTransaction: (branch, name) => ask(api.DataCloseTransaction(branch, name)),
+    saveFile: (place) => ask(api.SaveFile(place)),
+    run: async (id) => mend.shape('Run', await shaped<Run>(api.Run(id))),
+    runAction: (id, action) => ask(api.RunAction(id, action)),
+    followRunLog: (id, fn) => follow((stream) => api.FollowRunLog(stream, id), fn),
     copyText: async (text) => {
       if (!(await runtime.ClipboardSetText(text))) throw problemOf('The clipboard did not take the text.');
     },

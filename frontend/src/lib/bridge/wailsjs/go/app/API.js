@@ -14,12 +14,68 @@ export function ContainerAction(arg1, arg2) {
   return window['go']['app']['API']['ContainerAction'](arg1, arg2);
 }
 
+export function DataBranches() {
+  return window['go']['app']['API']['DataBranches']();
+}
+
+export function DataCloseTransaction(arg1, arg2) {
+  return window['go']['app']['API']['DataCloseTransaction'](arg1, arg2);
+}
+
+export function DataConflict(arg1) {
+  return window['go']['app']['API']['DataConflict'](arg1);
+}
+
+export function DataDiff(arg1) {
+  return window['go']['app']['API']['DataDiff'](arg1);
+}
+
+export function DataFile(arg1) {
+  return window['go']['app']['API']['DataFile'](arg1);
+}
+
+export function DataLog(arg1) {
+  return window['go']['app']['API']['DataLog'](arg1);
+}
+
+export function DataRestore(arg1, arg2, arg3) {
+  return window['go']['app']['API']['DataRestore'](arg1, arg2, arg3);
+}
+
+export function DataRestorePath(arg1, arg2, arg3) {
+  return window['go']['app']['API']['DataRestorePath'](arg1, arg2, arg3);
+}
+
+export function DataRevert(arg1, arg2) {
+  return window['go']['app']['API']['DataRevert'](arg1, arg2);
+}
+
+export function DataStats() {
+  return window['go']['app']['API']['DataStats']();
+}
+
+export function DataTransactions() {
+  return window['go']['app']['API']['DataTransactions']();
+}
+
+export function DataTree(arg1) {
+  return window['go']['app']['API']['DataTree'](arg1);
+}
+
+export function DataWatchers() {
+  return window['go']['app']['API']['DataWatchers']();
+}
+
 export function ExportPcapng(arg1) {
   return window['go']['app']['API']['ExportPcapng'](arg1);
 }
 
 export function FollowLogs(arg1, arg2, arg3) {
   return window['go']['app']['API']['FollowLogs'](arg1, arg2, arg3);
+}
+
+export function FollowRunLog(arg1, arg2) {
+  return window['go']['app']['API']['FollowRunLog'](arg1, arg2);
 }
 
 export function KillMachine() {
@@ -60,6 +116,18 @@ export function RestoreSettings(arg1) {
 
 export function RevertSettings(arg1) {
   return window['go']['app']['API']['RevertSettings'](arg1);
+}
+
+export function Run(arg1) {
+  return window['go']['app']['API']['Run'](arg1);
+}
+
+export function RunAction(arg1, arg2) {
+  return window['go']['app']['API']['RunAction'](arg1, arg2);
+}
+
+export function SaveFile(arg1) {
+  return window['go']['app']['API']['SaveFile'](arg1);
 }
 
 export function SetSettings(arg1) {
