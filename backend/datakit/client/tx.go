@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slipway-desktop/slipway/backend/datakit"
@@ -23,8 +24,8 @@ type Tx struct {
 	c      *Client
 	branch string
 	name   string
-	dir    *ninep.File // of the transaction; nil when it is over
-	rw     *ninep.File
+	all    *ninep.File // transactions/ of the branch; nil when the transaction is over
+	spent  sync.WaitGroup
 }
 
 // Begin starts a transaction on a branch, which need not exist.
@@ -51,17 +52,18 @@ func (tx *Tx) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer all.Close()
 	if err := all.Mkdir(ctx, tx.name, 0o775); err != nil {
+		all.Close()
 		return err
 	}
-	if tx.dir, err = all.Walk(ctx, tx.name); err != nil {
-		return err
-	}
-	if tx.rw, err = tx.dir.Walk(ctx, "rw"); err != nil {
-		tx.dir.Close()
-	}
-	return err
+	tx.all = all
+	return nil
+}
+
+// drop closes a file of which nothing is expected any more, beside what goes on:
+// a round trip less to wait for. end waits for all.
+func (tx *Tx) drop(f *ninep.File) {
+	tx.spent.Go(func() { f.Close() })
 }
 
 // Branch returns the branch that Commit changes.
@@ -71,7 +73,7 @@ func (tx *Tx) Branch() string { return tx.branch }
 func (tx *Tx) Name() string { return tx.name }
 
 func (tx *Tx) check(path string) error {
-	if tx.dir == nil {
+	if tx.all == nil {
 		return ErrClosed
 	}
 	if path == "" {
@@ -85,7 +87,7 @@ func (tx *Tx) walk(ctx context.Context, path string) (*ninep.File, error) {
 	if err := tx.check(path); err != nil {
 		return nil, err
 	}
-	return tx.rw.Walk(ctx, split(path)...)
+	return tx.all.Walk(ctx, append([]string{tx.name, "rw"}, split(path)...)...)
 }
 
 // names is where a path of the transaction is in the server's tree.
@@ -124,7 +126,7 @@ func (tx *Tx) Write(ctx context.Context, path string, data []byte) error {
 	if err != nil {
 		return wrap("write", path, err)
 	}
-	defer f.Close()
+	defer tx.drop(f)
 	if len(data) > 0 {
 		_, err = f.WriteAt(ctx, data, 0)
 	}
@@ -315,12 +317,12 @@ func (tx *Tx) Remove(ctx context.Context, path string) error {
 	return wrap("remove", path, err)
 }
 
-// file reads or writes one of the transaction's own files.
+// read reads one of the transaction's own files.
 func (tx *Tx) read(ctx context.Context, name string) (string, error) {
-	if tx.dir == nil {
+	if tx.all == nil {
 		return "", ErrClosed
 	}
-	f, err := tx.dir.Walk(ctx, name)
+	f, err := tx.all.Walk(ctx, tx.name, name)
 	if err != nil {
 		return "", err
 	}
@@ -332,35 +334,47 @@ func (tx *Tx) read(ctx context.Context, name string) (string, error) {
 	return string(b), err
 }
 
-func (tx *Tx) write(ctx context.Context, name, text string, flags ninep.OpenFlags) (answer string, err error) {
-	if tx.dir == nil {
-		return "", ErrClosed
-	}
-	f, err := tx.dir.Walk(ctx, name)
+// set replaces one of the transaction's own files.
+func (tx *Tx) set(ctx context.Context, name, text string) error {
+	f, err := tx.openOwn(ctx, name, ninep.WriteOnly|ninep.Truncate)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer f.Close()
+	defer tx.drop(f)
+	_, err = f.WriteAt(ctx, []byte(text), 0)
+	return explain(ctx, f, err)
+}
+
+// tell writes a command to one of the transaction's own files.
+func (tx *Tx) tell(ctx context.Context, name, line string) error {
+	f, err := tx.openOwn(ctx, name, ninep.ReadWrite)
+	if err != nil {
+		return err
+	}
+	defer tx.drop(f)
+	return tell(ctx, f, line)
+}
+
+func (tx *Tx) openOwn(ctx context.Context, name string, flags ninep.OpenFlags) (*ninep.File, error) {
+	if tx.all == nil {
+		return nil, ErrClosed
+	}
+	f, err := tx.all.Walk(ctx, tx.name, name)
+	if err != nil {
+		return nil, err
+	}
 	if err := f.Open(ctx, flags); err != nil {
-		return "", err
+		tx.drop(f)
+		return nil, err
 	}
-	if flags&ninep.Truncate != 0 {
-		_, err = f.WriteAt(ctx, []byte(text), 0)
-		return "", explain(ctx, f, err)
-	}
-	if err := tell(ctx, f, text); err != nil {
-		return "", err
-	}
-	b, _ := io.ReadAll(io.LimitReader(f.Reader(ctx), maxReason)) // not all servers say something
-	return string(b), nil
+	return f, nil
 }
 
 // Merge merges a commit into the transaction, whose Parents it joins. Files that
 // cannot be merged are listed by Conflicts, and have to be written or removed
 // before Commit or another Merge.
 func (tx *Tx) Merge(ctx context.Context, commit Hash) error {
-	_, err := tx.write(ctx, "merge", commit.String(), ninep.ReadWrite)
-	return wrap("merge", commit.Short(), err)
+	return wrap("merge", commit.Short(), tx.tell(ctx, "merge", commit.String()))
 }
 
 // Conflicts returns the paths that are still to be resolved, sorted.
@@ -391,13 +405,12 @@ func (tx *Tx) SetParents(ctx context.Context, parents ...Hash) error {
 	for _, h := range parents {
 		text.WriteString(h.String() + "\n")
 	}
-	_, err := tx.write(ctx, "parents", text.String(), ninep.WriteOnly|ninep.Truncate)
-	return wrap("set the parents of", tx.name, err)
+	return wrap("set the parents of", tx.name, tx.set(ctx, "parents", text.String()))
 }
 
 // Changes returns the files that differ from a commit; the hashes are left out.
 func (tx *Tx) Changes(ctx context.Context, from Hash) ([]datakit.Change, error) {
-	if tx.dir == nil {
+	if tx.all == nil {
 		return nil, ErrClosed
 	}
 	b, err := tx.c.read(ctx, "branch", element(tx.branch), "transactions", tx.name, "diff", from.String())
@@ -412,28 +425,40 @@ func (tx *Tx) Changes(ctx context.Context, from Hash) ([]datakit.Change, error) 
 // lines, ErrConflicts when Conflicts has any, ErrNoChange. After an error the
 // transaction stays open.
 func (tx *Tx) Commit(ctx context.Context, message string) (Hash, error) {
-	if message != "" {
-		if _, err := tx.write(ctx, "msg", message, ninep.WriteOnly|ninep.Truncate); err != nil {
-			return Hash{}, wrap("commit to", tx.branch, err)
-		}
+	said := make(chan error, 1) // the message is written while ctl is opened
+	if message == "" || tx.all == nil {
+		said <- nil
+	} else {
+		go func() { said <- tx.set(ctx, "msg", message) }()
 	}
-	answer, err := tx.write(ctx, "ctl", "commit", ninep.ReadWrite)
-	if err != nil {
+	ctl, err := tx.openOwn(ctx, "ctl", ninep.ReadWrite)
+	if merr := <-said; err != nil || merr != nil {
+		if err == nil {
+			tx.drop(ctl)
+		}
+		return Hash{}, wrap("commit to", tx.branch, errors.Join(err, merr))
+	}
+	defer tx.spent.Wait()
+	if err := tell(ctx, ctl, "commit"); err != nil {
+		tx.drop(ctl)
 		return Hash{}, conflict(wrap("commit to", tx.branch, err))
 	}
+	answer := make([]byte, 64)
+	n, _ := ctl.ReadAt(ctx, answer, 0) // not all servers say something
+	tx.drop(ctl)
 	tx.end()
-	return tx.c.made(ctx, tx.branch, []byte(answer))
+	return tx.c.made(ctx, tx.branch, answer[:n])
 }
 
 // Close gives the transaction up. After Commit or Close it does nothing. It waits
 // a few seconds at most.
 func (tx *Tx) Close() error {
-	if tx.dir == nil {
+	if tx.all == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, err := tx.write(ctx, "ctl", "close", ninep.ReadWrite)
+	err := tx.tell(ctx, "ctl", "close")
 	tx.end()
 	if errors.Is(err, ErrLost) {
 		return nil // so is the transaction
@@ -442,9 +467,9 @@ func (tx *Tx) Close() error {
 }
 
 func (tx *Tx) end() {
-	tx.rw.Close()
-	tx.dir.Close()
-	tx.dir, tx.rw = nil, nil
+	tx.drop(tx.all)
+	tx.all = nil
+	tx.spent.Wait()
 }
 
 // Take resolves a conflict, or changes any file after a Merge, by taking the
