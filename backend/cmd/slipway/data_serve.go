@@ -66,7 +66,7 @@ tcp; nothing is everybody), then branches, with * for any text, and rights:
 	f.StringVar(&s.git, "git", "", "the repository's directory")
 	f.BoolVar(&s.memory, "memory", false, "keep everything in memory, and lose it in the end")
 	f.StringArrayVar(&s.listen, "listen", nil, "unix://PATH or tcp://HOST:PORT; may be repeated")
-	f.StringVar(&s.autoPush, "auto-push", "", "push all branches to this git URL when they change")
+	f.StringVar(&s.autoPush, "auto-push", "", "push each branch to this git URL when it moves, with git")
 	f.StringVar(&s.access, "access", "", "who may do what: rules, or @FILE (default: everything)")
 	f.BoolVar(&s.network, "allow-network", false, "let other computers connect over TCP; they need no password")
 	f.DurationVar(&s.idle, "idle", time.Hour, "close transactions that nobody touches for so long")
@@ -93,6 +93,12 @@ func (d *dataCLI) runServer(ctx context.Context, s dataServer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	var push *autoPush
+	if s.autoPush != "" {
+		if push, err = newAutoPush(store, s.autoPush, log); err != nil {
+			return err
+		}
+	}
 	if len(s.listen) == 0 {
 		s.listen = []string{"unix://" + filepath.Join(store.Path(), "datakit", "9p.sock")}
 	}
@@ -103,6 +109,9 @@ func (d *dataCLI) runServer(ctx context.Context, s dataServer) (err error) {
 	server := tree.New(store, opt)
 	all, ctx := errgroup.WithContext(ctx)
 	all.Go(func() error { return server.Run(ctx) })
+	if push != nil {
+		all.Go(func() error { return push.run(ctx) })
+	}
 	for _, l := range listeners {
 		all.Go(func() error { return server.Serve(ctx, l) })
 	}
@@ -145,14 +154,18 @@ func (s dataServer) listeners(ctx context.Context) (all []net.Listener, err erro
 	for _, addr := range s.listen {
 		l, lerr := tree.Listen(ctx, addr, tree.ListenOptions{Remote: s.network})
 		if lerr != nil {
-			for _, l := range all {
-				lerr = errors.Join(lerr, l.Close())
-			}
-			return nil, lerr
+			return nil, closeAll(all, lerr)
 		}
 		all = append(all, l)
 	}
 	return all, nil
+}
+
+func closeAll(all []net.Listener, err error) error {
+	for _, l := range all {
+		err = errors.Join(err, l.Close())
+	}
+	return err
 }
 
 // announce says how to use the server, and that it is ready.
