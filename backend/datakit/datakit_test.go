@@ -457,6 +457,7 @@ func TestExternalCommitsAreRespected(t *testing.T) {
 	}
 	// A work tree cloned from it, and pushed back.
 	work := filepath.Join(t.TempDir(), "work")
+	syncStore(t, s)
 	git(t, "", "clone", "-q", "-b", "main", s.Path(), work)
 	if err := os.WriteFile(filepath.Join(work, "a"), []byte("pushed"), 0o644); err != nil {
 		t.Fatal(err)

@@ -7,11 +7,16 @@
 //     commit` and `git gc` may run on it at any moment, beside an open Store.
 //     A branch is changed by git's own protocol (refs/heads/NAME.lock, compare,
 //     rename), so neither side can overwrite what the other acknowledged.
-//   - An acknowledged commit is durable. When Commit returns, every object and
-//     the branch have been fsynced, directories included, the branch last.
-//     Objects appear after those they refer to, so git fsck is clean at any
-//     instant. After kill -9 the next Open removes what the dead process left
-//     and nothing else.
+//   - An acknowledged commit is durable. Commit returns when the commit and its
+//     objects are in a journal beside git's files, synced; commits that wait at
+//     the same time share one sync. Git sees them some 40 ms later, as a pack and
+//     a moved branch, and at once after Close, Sync or a recovery. Until then the
+//     branch's lock file is ours, so that git cannot move the branch from under
+//     them. A checkpoint every few seconds makes git's files durable too, and
+//     only then does the journal forget. After a kill or a loss of power the next
+//     Open brings the journal's rest into git's files: see recover.go.
+//   - When the disk is full a commit fails and nothing else does. When a sync
+//     fails the store becomes read only, since nothing can be promised then.
 //   - A branch only holds valid trees, as far as this package writes it: the
 //     branch's validator sees the tree before any object is written. Commits
 //     made by git itself cannot be refused here; readers must check them.
@@ -19,10 +24,10 @@
 //     is merged file by file, and refused with *ConflictError where both sides
 //     changed the same file differently.
 //
-// go-git decodes packs. Its writers are not used: it updates a branch in place
-// (a crash leaves an empty branch), ignores git's lock files and never fsyncs.
-// Its shared storage is not used either: it races, and does not notice packs
-// written by others.
+// Of go-git only the vocabulary and the decoding of loose objects are used. Its
+// writers update a branch in place (a crash leaves an empty branch), ignore git's
+// lock files and never fsync; its storage races, and does not notice packs written
+// by others.
 //
 // One process at a time may open a repository for writing through this package
 // (a lock on datakit/lock inside it, released by the system when the process

@@ -37,6 +37,7 @@ func (s *Store) kick() {
 		return
 	}
 	s.flushing = true
+	s.lastCheckpoint = time.Now()
 	s.background.Add(1)
 	go func() {
 		defer s.background.Done()

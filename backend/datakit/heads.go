@@ -261,7 +261,10 @@ func (s *Store) settle(pos journal.Pos) error {
 
 // reap acknowledges or undoes what the journal has decided, in order. Under mu.
 func (s *Store) reap() {
-	failed := false
+	failures := uint64(0)
+	if s.journal != nil {
+		failures = s.journal.Failures()
+	}
 	for len(s.queue) > 0 {
 		a := s.queue[0]
 		if s.journal != nil {
@@ -270,7 +273,6 @@ func (s *Store) reap() {
 				break
 			}
 			if err != nil {
-				failed = true
 				s.queue = s.queue[1:]
 				s.objects.drop(a.rec.objects)
 				for _, u := range a.rec.updates {
@@ -292,8 +294,8 @@ func (s *Store) reap() {
 			s.unflushed = append(s.unflushed, a)
 		}
 	}
-	if failed {
-		s.journal.Resume()
+	if s.journal != nil {
+		s.journal.Resume(failures)
 	}
 }
 

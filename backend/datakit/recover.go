@@ -49,6 +49,9 @@ type logged struct {
 
 func (s *Store) recover() error {
 	r := recovery{s: s, boot: journal.BootID(), killed: true, seen: map[Hash]bool{}, chains: map[string][]logged{}}
+	if s.opt.boot != "" {
+		r.boot = s.opt.boot
+	}
 	var err error
 	if r.locks, err = s.refs.stale(); err != nil {
 		return fmt.Errorf("look for stale locks: %w", err)

@@ -177,8 +177,9 @@ func (r *refStore) put(path string, h Hash) error {
 }
 
 // sync makes durable what show did.
-func (r *refStore) sync(branch string) error {
-	path := r.path(branch)
+func (r *refStore) sync(branch string) error { return r.syncPath(r.path(branch)) }
+
+func (r *refStore) syncPath(path string) error {
 	if f, err := os.OpenFile(path, os.O_RDWR, 0); err == nil {
 		err = f.Sync()
 		_ = f.Close()
@@ -331,7 +332,10 @@ func (r *refStore) clean(locks []string) error {
 		}
 	}
 	r.mark = filepath.Join(r.tmp, "ref-lock")
-	return os.WriteFile(r.mark, nil, 0o644) //nolint:gosec // as git makes its locks
+	if err := os.WriteFile(r.mark, nil, 0o644); err != nil { //nolint:gosec // as git makes its locks
+		return err
+	}
+	return syncDir(r.tmp) // after a loss of power it tells our locks
 }
 
 func ignoreNotExist(err error) error {

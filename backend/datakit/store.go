@@ -46,6 +46,8 @@ type Options struct {
 
 	// fault is asked before operations on files, and may fail them: for tests.
 	fault func(op, path string) error
+	// boot replaces the id of this boot, likewise.
+	boot string
 }
 
 const (

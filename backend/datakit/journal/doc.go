@@ -10,8 +10,8 @@
 //
 // All numbers are little-endian. A segment begins with a header of 128 bytes: the
 // magic, the number of its first record, the number of the record before that (at
-// its end, in another segment), the boot id of the system that wrote it, and the
-// CRC-32C of these. Then come records:
+// its end, in another segment), the boot id of the system that wrote it, the number
+// of the last checkpoint, and the CRC-32C of these. Then come records:
 //
 //	length uint32   of kind and data
 //	crc    uint32   CRC-32C of data, then of the segment's first number, number, length, kind

@@ -24,6 +24,7 @@ var (
 // header is the beginning of a segment.
 type header struct {
 	first, prev uint64
+	done        uint64 // up to it all is checkpointed
 	boot        string
 }
 
@@ -33,6 +34,7 @@ func (h header) encode() []byte {
 	le.PutUint64(b[8:], h.first)
 	le.PutUint64(b[16:], h.prev)
 	copy(b[24:24+maxBoot], h.boot)
+	le.PutUint64(b[24+maxBoot:], h.done)
 	le.PutUint32(b[headerSize-4:], crc32.Checksum(b[:headerSize-4], castagnoli))
 	return b
 }
@@ -42,7 +44,7 @@ func decodeHeader(b []byte) (header, bool) {
 		le.Uint32(b[headerSize-4:]) != crc32.Checksum(b[:headerSize-4], castagnoli) {
 		return header{}, false
 	}
-	h := header{first: le.Uint64(b[8:]), prev: le.Uint64(b[16:])}
+	h := header{first: le.Uint64(b[8:]), prev: le.Uint64(b[16:]), done: le.Uint64(b[24+maxBoot:])}
 	h.boot = string(bytes.TrimRight(b[24:24+maxBoot], "\x00"))
 	return h, h.prev < h.first
 }

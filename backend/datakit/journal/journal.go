@@ -42,15 +42,17 @@ type Journal struct {
 	spare   []*segment // of the standard size, to be used again
 	created int        // number of the last segment made
 	last    uint64     // number of the last record written
+	done    uint64     // of the last checkpoint
 
-	mu     sync.Mutex
-	open   *batch // takes what is appended; nil when nothing waits
-	next   uint64
-	used   int64 // bytes in cur, full and open
-	undo   bool
-	broken error
-	closed bool
-	syncs  uint64
+	mu       sync.Mutex
+	open     *batch // takes what is appended; nil when nothing waits
+	next     uint64
+	used     int64 // bytes in cur, full and open
+	undo     bool
+	failures uint64
+	broken   error
+	closed   bool
+	syncs    uint64
 }
 
 // batch is records that are written and synced together.
@@ -160,6 +162,7 @@ func (j *Journal) flush() {
 	}
 	if err != nil {
 		j.undo = true
+		j.failures++
 		if errors.Is(err, ErrBroken) {
 			j.broken = err
 		}
@@ -229,8 +232,8 @@ func (j *Journal) rotate(first uint64, size int64) error {
 		}
 	}
 	if err := j.begin(s, first); err != nil {
-		// Its header may be torn, but nothing in it is needed.
-		return errors.Join(err, s.remove())
+		j.spare = append(j.spare, s)
+		return err
 	}
 	if j.cur != nil {
 		// Records that nobody wants durable may be in it; the next sync is of
@@ -245,11 +248,20 @@ func (j *Journal) rotate(first uint64, size int64) error {
 	return nil
 }
 
-// Resume says that the caller has undone what failed.
-func (j *Journal) Resume() {
+// Failures returns how many batches have failed.
+func (j *Journal) Failures() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.undo = false
+	return j.failures
+}
+
+// Resume says that the caller has undone what failed until Failures returned n.
+func (j *Journal) Resume(n uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failures == n {
+		j.undo = false
+	}
 }
 
 // Checkpoint says, durably, that the records up to seq are not needed any more,
@@ -264,24 +276,26 @@ func (j *Journal) Checkpoint(seq uint64) error {
 	}
 	<-j.io
 	defer func() { j.io <- struct{}{} }()
+	j.done = max(j.done, seq)
 	var errs error
-	if j.cur != nil && j.cur.last == p.Seq && p.Seq == seq+1 {
-		j.full = append(j.full, j.cur) // all of it is done: begin anew
-		j.cur = nil
-		seq = p.Seq
-	}
 	keep := j.full[:0]
 	for _, s := range j.full {
 		switch {
 		case s.last > seq:
 			keep = append(keep, s)
-		case len(j.spare) < 2 && (s.size == j.opt.Segment || s.size == j.opt.First):
+		case j.reusable(s):
 			j.spare = append(j.spare, s)
 		default:
 			errs = errors.Join(errs, s.remove())
 		}
 	}
 	j.full = keep
+	if j.cur != nil && j.cur.last == p.Seq && p.Seq == seq+1 && j.reusable(j.cur) {
+		// All of it is done: begin anew. Its file stays, as the record of this
+		// checkpoint is in it.
+		j.spare = append(j.spare, j.cur)
+		j.cur = nil
+	}
 	used := int64(0)
 	for _, s := range append(slices.Clone(keep), j.cur) {
 		if s != nil {
@@ -295,6 +309,10 @@ func (j *Journal) Checkpoint(seq uint64) error {
 	j.used = used
 	j.mu.Unlock()
 	return errs
+}
+
+func (j *Journal) reusable(s *segment) bool {
+	return len(j.spare) < 2 && (s.size == j.opt.Segment || s.size == j.opt.First)
 }
 
 // Last returns the number of the last record appended.

@@ -37,6 +37,7 @@ func Replay(dir string, f func(Record) error) (last uint64, err error) {
 	}
 	done := uint64(0) // the last checkpoint
 	for _, s := range segments {
+		done = max(done, s.done)
 		_, err := s.read(dir, func(f frame) error {
 			if f.kind == kindCheckpoint && len(f.data) == 8 {
 				done = max(done, le.Uint64(f.data))

@@ -49,9 +49,15 @@ func (j *Journal) create(size int64) (*segment, error) {
 }
 
 // begin writes the header of a new use of the segment, for records from first on.
+// It is durable before any of them: the record of the last checkpoint may be what
+// they are written over.
 func (j *Journal) begin(s *segment, first uint64) error {
 	s.first, s.last, s.end = first, j.last, headerSize
-	return j.writeAt(s, header{first: first, prev: j.last, boot: j.opt.Boot}.encode(), 0)
+	h := header{first: first, prev: j.last, done: j.done, boot: j.opt.Boot}
+	if err := j.writeAt(s, h.encode(), 0); err != nil {
+		return err
+	}
+	return datasync(s.file)
 }
 
 func (j *Journal) writeAt(s *segment, b []byte, off int64) error {
