@@ -52,14 +52,15 @@ func (v *view) visibleBranches() ([]string, error) {
 	for _, b := range heads {
 		all[b] = true
 	}
+	v.x.mu.Lock()
+	maps.DeleteFunc(v.x.made, func(b string, _ bool) bool { return all[b] }) // has a commit by now
+	maps.Copy(all, v.x.made)
+	v.x.mu.Unlock()
 	v.s.mu.Lock()
 	for b := range v.s.transactions {
 		all[b] = true
 	}
 	v.s.mu.Unlock()
-	v.x.mu.Lock()
-	maps.Copy(all, v.x.made)
-	v.x.mu.Unlock()
 	maps.DeleteFunc(all, func(b string, _ bool) bool { return v.access(b) == None || len(escapeBranch.Replace(b)) > 255 })
 	return slices.Sorted(maps.Keys(all)), nil
 }
@@ -169,10 +170,14 @@ func (v *view) renameBranch(ctx context.Context, from string, to ninep.Node, nam
 		return err
 	}
 	err := v.s.store.RenameBranch(ctx, old, now)
-	switch {
-	case errors.Is(err, datakit.ErrExist):
+	if errors.Is(err, datakit.ErrExist) {
 		return errIsDir // as DataKit says
-	case errors.Is(err, datakit.ErrNoBranch) && v.forgetMade(old):
+	}
+	if err != nil && !errors.Is(err, datakit.ErrNoBranch) {
+		return err
+	}
+	made := v.forgetMade(old)
+	if made && err != nil {
 		_, err = v.makeBranch(ctx, name)
 	}
 	return err

@@ -34,6 +34,8 @@ type Options struct {
 	// Sources are further sources of log lines whose level debug/src can change.
 	// The tree's own is always there.
 	Sources []Source
+	// Remotes are the repositories that remotes/ shows. nil: none, and none can be made.
+	Remotes Remotes
 }
 
 const (
@@ -61,6 +63,7 @@ type Server struct {
 	transactions map[string]map[string]*transaction // by branch and name
 	watchers     map[*watcher]bool
 	listeners    map[chan struct{}]bool // of Changed
+	remotes      map[string]*remote     // what was done with remotes since the start
 }
 
 type counters struct{ commits, refused, expired atomic.Uint64 }
@@ -80,7 +83,7 @@ func New(store *datakit.Store, opt Options) *Server {
 	s := &Server{
 		store: store, opt: opt, started: time.Now(), qids: qids{maphash.MakeSeed()},
 		sessions: map[*Session]bool{}, transactions: map[string]map[string]*transaction{},
-		watchers: map[*watcher]bool{}, listeners: map[chan struct{}]bool{},
+		watchers: map[*watcher]bool{}, listeners: map[chan struct{}]bool{}, remotes: map[string]*remote{},
 	}
 	s.times = times{store: store}
 	s.hub = hub{s: s, branches: map[string]*branchWatch{}}
