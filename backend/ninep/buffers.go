@@ -2,17 +2,17 @@ package ninep
 
 import "sync"
 
-// Frames come from pools of three sizes, so that a small request of a session
+// Frames come from pools of four sizes, so that a small request of a session
 // with large messages does not cost a large buffer.
 var pools = [...]struct {
 	size int
 	pool sync.Pool
-}{{size: smallBuffer}, {size: 128 << 10}, {size: MaxMessage}}
+}{{size: smallBuffer}, {size: 128 << 10}, {size: MaxMessage}, {size: LargestMessage}}
 
 // smallBuffer is what does not count against a connection's memory.
 const smallBuffer = 4 << 10
 
-// getBuffer returns a buffer of n bytes, n at most MaxMessage, with any content.
+// getBuffer returns a buffer of n bytes, n at most LargestMessage, with any content.
 func getBuffer(n int) *[]byte {
 	for i := range pools {
 		p := &pools[i]

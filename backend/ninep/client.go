@@ -30,11 +30,12 @@ const (
 // Client is one connection to a server, attached to its default tree. Its
 // methods may be called concurrently. Close must be called in the end.
 type Client struct {
-	nc    net.Conn
-	in    *bufio.Reader
-	msize int
-	root  *File
-	tags  chan uint16 // the tags that are free
+	nc      net.Conn
+	in      *bufio.Reader
+	msize   int
+	dialect Dialect
+	root    *File
+	tags    chan uint16 // the tags that are free
 
 	writing sync.Mutex
 
@@ -109,7 +110,7 @@ func NewClient(ctx context.Context, nc net.Conn, who AttachRequest) (*Client, er
 
 // version agrees on the message size. It runs before the reader does.
 func (c *Client) version() error {
-	frame, _ := appendMessage(nil, noTag, &tVersion{uint32(c.msize), version9P2000L})
+	frame, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{uint32(c.msize), version9P2000L})
 	if _, err := c.nc.Write(frame); err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (c *Client) version() error {
 	if _, err := io.ReadFull(c.in, body); err != nil {
 		return err
 	}
-	m, ok := parseMessage(kind, body)
+	m, ok := (&codec{dialect: c.dialect}).parseMessage(kind, body)
 	switch m := m.(type) {
 	case *rLerror:
 		return Errno(m.errno)
@@ -211,7 +212,7 @@ func (c *Client) receiveOne() error {
 	if _, err := io.ReadFull(c.in, body); err != nil {
 		return err
 	}
-	m, ok := parseMessage(kind, body)
+	m, ok := (&codec{dialect: c.dialect}).parseMessage(kind, body)
 	if !ok || kind != cl.want && kind != kindRlerror {
 		return fmt.Errorf("answer of type %d to a request of type %d: %w", kind, cl.want-1, EPROTO)
 	}
@@ -348,7 +349,7 @@ func (c *Client) send(tag uint16, m message) error {
 		tail = w.data
 		m = &tWrite{w.fid, w.offset, nil}
 	}
-	frame, ok := appendMessage((*buffer)[:0], tag, m)
+	frame, ok := (&codec{dialect: c.dialect}).appendMessage((*buffer)[:0], tag, m)
 	if !ok || len(frame)+len(tail) > c.msize {
 		return EMSGSIZE
 	}

@@ -12,6 +12,7 @@ type codec struct {
 	buf     []byte
 	reading bool
 	bad     bool
+	dialect Dialect
 }
 
 // take returns the next n bytes of a message that is read.
@@ -85,6 +86,15 @@ func (c *codec) bytes(v *[]byte) {
 	}
 }
 
+// uid is a user's number, which 9P2000 has not.
+func (c *codec) uid(v *uint32) {
+	if c.dialect != Dialect9P2000 {
+		c.u32(v)
+	} else if c.reading {
+		*v = NoUID
+	}
+}
+
 func (c *codec) qid(v *Qid) {
 	c.u8((*uint8)(&v.Type))
 	c.u32(&v.Version)
@@ -142,15 +152,18 @@ func (c *codec) time(v *time.Time) {
 // headerLen is size[4] type[1] tag[2].
 const headerLen = 7
 
-// appendMessage appends the frame of m to buf. It reports false if m holds
-// something the protocol has no room for.
-func appendMessage(buf []byte, tag uint16, m message) ([]byte, bool) {
+// appendMessage appends the frame of m to buf. It reports false, and leaves buf as
+// it was, if m holds something the protocol has no room for.
+func (c *codec) appendMessage(buf []byte, tag uint16, m message) ([]byte, bool) {
 	start := len(buf)
-	buf = append(buf, 0, 0, 0, 0, m.kind(), 0, 0)
-	c := codec{buf: buf}
-	m.fields(&c)
+	c.buf = append(buf, 0, 0, 0, 0, m.kind(), 0, 0)
+	c.reading, c.bad = false, false
+	m.fields(c)
+	if c.bad {
+		return buf, false
+	}
 	finishFrame(c.buf[start:], tag)
-	return c.buf, !c.bad
+	return c.buf, true
 }
 
 // finishFrame sets the size and tag of a frame that is otherwise complete.
@@ -160,14 +173,16 @@ func finishFrame(frame []byte, tag uint16) {
 }
 
 // parseMessage reads body, which must be one whole message of the type; bytes in
-// it may stay referenced. It reports false for an unknown type, a body that is
-// too short or too long, and values out of bounds.
-func parseMessage(kind uint8, body []byte) (message, bool) {
-	m := newMessage(kind)
+// it may stay referenced. It reports false for a type the dialect has not, a body
+// that is too short or too long, and values out of bounds.
+func (c *codec) parseMessage(kind uint8, body []byte) (message, bool) {
+	m := newMessage(kind, c.dialect)
 	if m == nil {
 		return nil, false
 	}
-	c := codec{buf: body, reading: true}
-	m.fields(&c)
-	return m, !c.bad && len(c.buf) == 0
+	c.buf, c.reading, c.bad = body, true, false
+	m.fields(c)
+	ok := !c.bad && len(c.buf) == 0
+	c.buf = nil
+	return m, ok
 }

@@ -10,16 +10,20 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// conn is one client. Its reader goroutine (run) owns the session: it alone
-// starts handlers and waits for them, so that a new session and the end of the
-// connection find none left.
+// conn is one client.
+//
+// One goroutine at a time has the connection's turn: it reads a request, and
+// answers it itself, which saves waking another. If the call into the tree takes
+// longer than patience, or is one that waits, the turn is handed over: another
+// goroutine reads on, and the first ends with its answer. So a call that blocks
+// delays nobody, and calls that do not block cost no goroutine.
 type conn struct {
 	limits Limits
 	log    *slog.Logger
@@ -27,70 +31,67 @@ type conn struct {
 	in     *bufio.Reader
 	tree   Tree
 	memory *semaphore.Weighted
+	base   context.Context // of all requests
+	stats  *counters
 
-	// Of the session; written by the reader while no handler runs.
+	// Of who has the turn.
 	msize    int // 0 before the first Tversion
-	ctx      context.Context
-	cancel   context.CancelFunc
-	handlers sync.WaitGroup
+	codec    codec
+	handlers sync.WaitGroup // the calls that go on
 
-	// sending is held while a reply is written, and while its tag is given up:
-	// whoever then finds the tag unused writes after that reply.
-	sending sync.Mutex
+	turn    atomic.Pointer[request] // the call that who has the turn is in
+	armed   atomic.Bool             // watch is set
+	watch   *time.Timer
+	watched *request      // what watch has seen; used by it alone
+	slow    atomic.Uint64 // the kinds that took long last time, a bit for each
+	group   sync.WaitGroup
+	over    chan error // receives why the connection ended
 
 	mu       sync.Mutex // never held during a call into the tree or a write
 	requests map[uint16]*request
 	fids     map[uint32]*fid
+	claims   map[uint32]*claim
+	out      outbox
 }
 
-// request is a T-message that has not been answered.
-type request struct {
-	tag    uint16
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{} // closed when its reply is written
-	frame  *[]byte       // the memory of the message
-	weight int64         // of frame, in conn.memory
-}
+// patience is how long a call may keep the turn.
+const patience = 100 * time.Microsecond
 
-func newConn(limits Limits, log *slog.Logger, nc net.Conn, tree Tree) *conn {
-	return &conn{
-		limits:   limits,
-		log:      log,
+func newConn(s *Server, nc net.Conn, tree Tree) *conn {
+	c := &conn{
+		limits:   s.Limits.withDefaults(),
+		log:      s.log(),
 		nc:       nc,
-		in:       bufio.NewReaderSize(nc, 16<<10),
+		in:       bufio.NewReaderSize(nc, 32<<10),
 		tree:     tree,
-		memory:   semaphore.NewWeighted(limits.Memory),
+		stats:    &s.counters,
 		requests: map[uint16]*request{},
 		fids:     map[uint32]*fid{},
+		claims:   map[uint32]*claim{},
+		over:     make(chan error, 1),
 	}
+	c.memory = semaphore.NewWeighted(c.limits.Memory)
+	c.out = outbox{nc: nc, room: sync.NewCond(&c.mu)}
+	return c
 }
 
-// run reads requests until the connection ends or breaks the protocol.
+// run serves until the connection ends or breaks the protocol.
 func (c *conn) run(ctx context.Context) error {
-	c.ctx, c.cancel = context.WithCancel(ctx)
-	defer c.endSession()
-	// A handler may be stuck in a write to a client that does not read: closing
+	c.base = ctx
+	c.watch = time.AfterFunc(time.Hour, c.look)
+	c.watch.Stop()
+	c.group.Go(c.lead)
+	err := <-c.over
+	// A call may be stuck in a write to a client that does not read: closing
 	// comes before the wait for it.
-	defer c.nc.Close()
-	for {
-		kind, tag, frame, weight, err := c.readFrame()
-		if err != nil {
-			if isGone(err) {
-				return nil
-			}
-			return err
-		}
-		if frame == nil { // refused for want of memory
-			if err := c.reply(tag, nil, ENOMEM); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.dispatch(ctx, kind, tag, frame, weight); err != nil {
-			return err
-		}
+	c.nc.Close()
+	c.endSession()
+	c.group.Wait()
+	c.watch.Stop()
+	if isGone(err) {
+		return nil
 	}
+	return err
 }
 
 // isGone tells whether err only means that the other side went away.
@@ -101,137 +102,306 @@ func isGone(err error) bool {
 
 // endSession cancels what goes on, waits for it, and closes every fid.
 func (c *conn) endSession() {
-	c.cancel()
+	c.mu.Lock()
+	for _, r := range c.requests {
+		r.cancel()
+	}
+	c.mu.Unlock()
 	c.handlers.Wait()
 	for _, f := range c.fids {
 		c.drop(f)
 	}
+	c.stats.fids.Add(-int64(len(c.fids)))
 	clear(c.fids)
 }
 
-// readFrame reads one message. The frame is nil, and the message skipped, if the
-// connection holds too much memory for a second.
-func (c *conn) readFrame() (kind uint8, tag uint16, frame *[]byte, weight int64, err error) {
-	var h [headerLen]byte
-	if _, err = io.ReadFull(c.in, h[:]); err != nil {
+// lead has the turn until it hands it over, or the connection ends.
+func (c *conn) lead() {
+	idle := &request{c: c}
+	for {
+		if !c.buffered() && !c.guard(idle, c.flush) {
+			return
+		}
+		r, err := c.next()
+		if err != nil {
+			c.over <- err
+			return
+		}
+		if r == nil {
+			continue // it is answered
+		}
+		if !c.guard(r, func() { c.handle(r) }) {
+			c.flush()
+			return
+		}
+	}
+}
+
+// guard calls f while r has the turn. It reports whether it still has it then.
+func (c *conn) guard(r *request, f func()) bool {
+	c.turn.Store(r)
+	if r.m != nil && c.slow.Load()&kindBit(r.m) != 0 {
+		c.handOver(r)
+		start := time.Now()
+		f()
+		if time.Since(start) < patience/2 {
+			c.slow.And(^kindBit(r.m))
+		}
+		return false
+	}
+	if !c.armed.Load() {
+		c.armed.Store(true)
+		c.watch.Reset(patience)
+	}
+	f()
+	return c.turn.CompareAndSwap(r, nil)
+}
+
+func kindBit(m message) uint64 { return 1 << (m.kind() / 2) }
+
+// look hands over the turn of a call that had it already when look came last.
+func (c *conn) look() {
+	r := c.turn.Load()
+	if r != nil && r == c.watched {
+		if r.m != nil {
+			c.slow.Or(kindBit(r.m))
+		}
+		c.handOver(r)
+	}
+	c.watched = r
+	if r == nil {
+		c.armed.Store(false)
+		// Who began a call before that saw no need to set the timer.
+		if c.turn.Load() == nil || !c.armed.CompareAndSwap(false, true) {
+			return
+		}
+	}
+	c.watch.Reset(patience)
+}
+
+// handOver lets another goroutine read on if r has the turn.
+func (c *conn) handOver(r *request) {
+	if !c.turn.CompareAndSwap(r, nil) {
 		return
 	}
-	size := binary.LittleEndian.Uint32(h[:])
-	kind, tag = h[4], binary.LittleEndian.Uint16(h[5:])
+	if fid, ok := claimed(r.m); ok {
+		c.mu.Lock()
+		if !r.answered {
+			r.claim = &claim{fid, make(chan struct{})}
+			c.claims[fid] = r.claim
+		}
+		c.mu.Unlock()
+	}
+	c.group.Go(c.lead)
+}
+
+// claimed is the fid that a message makes or changes.
+func claimed(m message) (uint32, bool) {
+	switch m := m.(type) {
+	case *tWalk:
+		return m.newFid, true
+	case *tAttach:
+		return m.fid, true
+	case *tXattrwalk:
+		return m.newFid, true
+	case *tXattrcreate:
+		return m.fid, true
+	case *tLopen:
+		return m.fid, true
+	case *tLcreate:
+		return m.fid, true
+	case *tOpen:
+		return m.fid, true
+	case *tCreate:
+		return m.fid, true
+	}
+	return 0, false
+}
+
+// buffered tells whether a whole message can be read without waiting.
+func (c *conn) buffered() bool {
+	n := c.in.Buffered()
+	if n < headerLen {
+		return false
+	}
+	h, _ := c.in.Peek(4)
+	return uint64(binary.LittleEndian.Uint32(h)) <= uint64(n)
+}
+
+// next reads one message and begins its request. The request is nil if it was
+// answered at once: it was refused, or has to keep its place among the others.
+func (c *conn) next() (*request, error) {
+	h, err := c.in.Peek(headerLen)
+	if err != nil {
+		return nil, err
+	}
+	size := binary.LittleEndian.Uint32(h)
+	kind, tag := h[4], binary.LittleEndian.Uint16(h[5:])
 	limit := uint32(c.msize)
 	if limit == 0 {
 		limit = minMessage
 	}
 	if size < headerLen || size > limit {
-		err = fmt.Errorf("message of %d bytes, may be %d to %d", size, headerLen, limit)
-		return
+		c.stats.broken.Add(1)
+		return nil, fmt.Errorf("message of %d bytes, may be %d to %d", size, headerLen, limit)
 	}
-	n := int(size) - headerLen
-	if n > smallBuffer {
-		weight = int64(n)
-		wait, cancel := context.WithTimeout(c.ctx, time.Second)
-		err = c.memory.Acquire(wait, weight)
-		cancel()
-		if err != nil {
-			_, err = c.in.Discard(n)
-			return kind, tag, nil, 0, err
-		}
+	c.stats.bytesIn.Add(uint64(size))
+	r := &request{c: c, tag: tag}
+	r.codec.dialect = c.codec.dialect
+	m, ok, err := c.body(r, kind, int(size))
+	if err != nil {
+		return nil, err
 	}
-	frame = getBuffer(n)
-	_, err = io.ReadFull(c.in, *frame)
-	return
+	if err == nil && !ok && r.err != nil { // no memory
+		return nil, c.refuse(r, ENOMEM)
+	}
+	r.m = m
+	return c.begin(r, kind, ok)
 }
 
-// dispatch starts the handler of one message, or answers at once what must keep
-// its place in the order of messages. An error ends the connection.
-func (c *conn) dispatch(ctx context.Context, kind uint8, tag uint16, frame *[]byte, weight int64) error {
-	r := &request{tag: tag, frame: frame, weight: weight}
-	m, ok := parseMessage(kind, *frame)
-	if v, isVersion := m.(*tVersion); isVersion && ok {
-		defer c.free(r)
-		return c.version(ctx, tag, v)
-	}
-	if c.msize == 0 {
-		c.free(r)
-		return fmt.Errorf("message type %d before Tversion", kind)
-	}
-	if !ok || kind%2 != 0 {
-		defer c.free(r)
-		if kind%2 != 0 {
-			return fmt.Errorf("message type %d is not a request", kind)
+// body reads and parses the message whose header is next. A message without data
+// is parsed where it is; one with data keeps memory, which it may wait for.
+func (c *conn) body(r *request, kind uint8, size int) (m message, ok bool, err error) {
+	if size <= smallBuffer && kind != kindTwrite && kind != kindTwstat {
+		b, err := c.in.Peek(size)
+		if err != nil {
+			return nil, false, err
 		}
-		return c.reply(tag, nil, EINVAL)
+		m, ok = c.codec.parseMessage(kind, b[headerLen:])
+		_, err = c.in.Discard(size)
+		return m, ok, err
 	}
+	n := size - headerLen
+	if _, err := c.in.Discard(headerLen); err != nil {
+		return nil, false, err
+	}
+	if n > smallBuffer {
+		if !c.reserve(int64(n)) {
+			r.err = ENOMEM
+			_, err := c.in.Discard(n)
+			return nil, false, err
+		}
+		r.weight = int64(n)
+	}
+	r.frame = getBuffer(n)
+	if _, err := io.ReadFull(c.in, *r.frame); err != nil {
+		c.free(r)
+		return nil, false, err
+	}
+	m, ok = c.codec.parseMessage(kind, *r.frame)
+	return m, ok, nil
+}
 
-	f, isFlush := m.(*tFlush)
-	_, isClunk := m.(*tClunk)
+// reserve takes memory for a message, within a second.
+func (c *conn) reserve(n int64) bool {
+	if !c.memory.TryAcquire(n) {
+		c.flush() // it may be what holds the memory
+		wait, cancel := context.WithTimeout(c.base, time.Second)
+		defer cancel()
+		if c.memory.Acquire(wait, n) != nil {
+			c.stats.noMemory.Add(1)
+			return false
+		}
+	}
+	c.stats.memory.Add(n)
+	return true
+}
+
+// begin checks a message and enters it among the requests.
+func (c *conn) begin(r *request, kind uint8, ok bool) (*request, error) {
+	if v, isVersion := r.m.(*tVersion); isVersion && ok {
+		return nil, c.version(r, v)
+	}
+	switch {
+	case c.msize == 0:
+		c.free(r)
+		c.stats.broken.Add(1)
+		return nil, fmt.Errorf("message type %d before Tversion", kind)
+	case kind%2 != 0:
+		c.free(r)
+		c.stats.broken.Add(1)
+		return nil, fmt.Errorf("message type %d is not a request", kind)
+	case !ok:
+		return nil, c.refuse(r, EINVAL)
+	}
+	f, isFlush := r.m.(*tFlush)
+	_, isClunk := r.m.(*tClunk)
 	c.mu.Lock()
-	if c.requests[tag] != nil {
+	if c.requests[r.tag] != nil {
 		c.mu.Unlock()
 		c.free(r)
-		return fmt.Errorf("tag %d used again before its reply", tag)
+		c.stats.broken.Add(1)
+		return nil, fmt.Errorf("tag %d used again before its reply", r.tag)
 	}
-	var old *request
 	if isFlush {
-		old = c.requests[f.old]
-	}
-	if old == nil && isFlush || len(c.requests) >= c.limits.Requests && !isFlush && !isClunk {
-		c.mu.Unlock()
-		c.free(r)
-		if isFlush {
-			return c.reply(tag, &rEmpty{kindTflush + 1}, nil)
+		old := c.requests[f.old]
+		if old != nil {
+			// It is answered right after old is. There are only flushes of earlier
+			// requests, so that there is no circle.
+			old.flushes = append(old.flushes, r)
+			c.requests[r.tag] = r
+			c.stats.requests.Add(1)
 		}
-		return c.reply(tag, nil, EAGAIN)
+		c.mu.Unlock()
+		c.stats.flushed.Add(1)
+		if old == nil {
+			c.answer(r, &rEmpty{kindTflush + 1}, nil)
+		} else {
+			old.cancel()
+		}
+		return nil, nil
 	}
-	r.ctx, r.cancel = context.WithCancel(c.ctx)
-	r.done = make(chan struct{})
-	c.requests[tag] = r
+	if len(c.requests) >= c.limits.Requests && !isClunk {
+		c.mu.Unlock()
+		c.stats.noRequest.Add(1)
+		return nil, c.refuse(r, EAGAIN)
+	}
+	c.requests[r.tag] = r
 	c.mu.Unlock()
+	c.stats.requests.Add(1)
+	c.handlers.Add(1)
+	return r, nil
+}
 
-	if old != nil {
-		old.cancel()
-	}
-	c.handlers.Go(func() { c.handle(r, m, old) })
+// refuse answers a request that never was one.
+func (c *conn) refuse(r *request, err Errno) error {
+	c.answer(r, nil, err)
+	c.free(r)
 	return nil
 }
 
-// handle runs in its own goroutine: it answers one request.
-func (c *conn) handle(r *request, m message, flushed *request) {
-	defer c.free(r)
-	defer close(r.done)
-	defer r.cancel()
-	var answer message
-	var err error
-	if flushed != nil {
-		// Requests wait only for earlier ones, so there is no circle.
-		<-flushed.done
-		answer = &rEmpty{kindTflush + 1}
-	} else {
-		answer, err = c.call(r, m)
-	}
-	if err := c.reply(r.tag, answer, err); err != nil {
-		// The client is gone or does not read: end the reader too.
-		c.nc.Close()
-	}
+// handle answers one request.
+func (c *conn) handle(r *request) {
+	defer c.handlers.Done()
+	answer, err := c.call(r)
+	c.answer(r, answer, err)
+	c.free(r)
+	r.cancel()
 }
 
 // call is the handler with a panic of the tree turned into an error: it must not
 // take down whatever else the process does.
-func (c *conn) call(r *request, m message) (answer message, err error) {
+func (c *conn) call(r *request) (answer message, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("9P handler panicked", "panic", fmt.Sprint(p), "message", fmt.Sprintf("%T", m), "stack", string(debug.Stack()))
+			c.stats.panics.Add(1)
+			c.log.Error("9P handler panicked", "panic", fmt.Sprint(p), "message", fmt.Sprintf("%T", r.m), "stack", string(debug.Stack()))
 			answer, err = nil, EIO
 		}
 	}()
-	return c.serve(r, m)
+	return c.serve(r, r.m)
 }
 
 // free gives back the memory of a request's message.
 func (c *conn) free(r *request) {
+	if r.frame == nil {
+		return
+	}
 	putBuffer(r.frame)
+	r.frame = nil
 	if r.weight > 0 {
 		c.memory.Release(r.weight)
+		c.stats.memory.Add(-r.weight)
 	}
 }
 
@@ -242,49 +412,93 @@ type rawReply struct {
 	weight int64
 }
 
-// reply writes an answer, or err as Rlerror, and gives up the tag.
-func (c *conn) reply(tag uint16, m message, err error) error {
-	var frame *[]byte
+// answer queues the reply to r, and those to what flushed it, and gives up their
+// tags. Whoever then finds a tag unused is behind them in the queue.
+func (c *conn) answer(r *request, m message, err error) {
+	var scratch [512]byte
+	frame := scratch[:0]
 	raw, isRaw := m.(*rawReply)
 	if isRaw {
-		frame = raw.buffer
-		finishFrame(*frame, tag)
-		if raw.weight > 0 {
-			defer c.memory.Release(raw.weight)
+		finishFrame(*raw.buffer, r.tag)
+		if raw.weight == 0 {
+			frame = *raw.buffer
 		}
 	} else {
-		if err != nil {
-			m = &rLerror{uint32(ErrnoOf(err))}
+		ok := false
+		if err == nil {
+			frame, ok = r.codec.appendMessage(frame, r.tag, m)
+			ok = ok && (c.msize == 0 || len(frame) <= c.msize)
 		}
-		frame = getBuffer(smallBuffer)
-		b, ok := appendMessage((*frame)[:0], tag, m)
 		if !ok {
-			b, _ = appendMessage((*frame)[:0], tag, &rLerror{uint32(EIO)})
+			if err == nil {
+				err = EIO
+			}
+			frame, _ = r.codec.appendMessage(scratch[:0], r.tag, errorReply(r.codec.dialect, err))
 		}
-		*frame = b
 	}
-	defer putBuffer(frame)
-	c.sending.Lock()
-	defer c.sending.Unlock()
+	c.stats.served.Add(1)
 	c.mu.Lock()
-	delete(c.requests, tag)
+	for c.out.bytes > outLimit && c.out.err == nil {
+		if c.out.writing {
+			c.out.room.Wait()
+			continue
+		}
+		c.mu.Unlock()
+		c.flush()
+		c.mu.Lock()
+	}
+	if isRaw && raw.weight > 0 {
+		c.out.addRaw(raw)
+	} else {
+		c.out.add(frame)
+	}
+	c.settle(r)
 	c.mu.Unlock()
-	_, werr := c.nc.Write(*frame)
-	return werr
+	if isRaw && raw.weight == 0 {
+		putBuffer(raw.buffer)
+	}
+}
+
+// settle ends a request whose reply is queued, and answers its flushes, and theirs.
+// c.mu is held.
+func (c *conn) settle(r *request) {
+	if r.answered {
+		return
+	}
+	r.answered = true
+	if c.requests[r.tag] == r {
+		delete(c.requests, r.tag)
+		c.stats.requests.Add(-1)
+	}
+	if k := r.claim; k != nil {
+		if c.claims[k.fid] == k {
+			delete(c.claims, k.fid)
+		}
+		close(k.done)
+	}
+	for _, f := range r.flushes {
+		c.out.add([]byte{headerLen, 0, 0, 0, kindTflush + 1, byte(f.tag), byte(f.tag >> 8)})
+		c.settle(f)
+	}
 }
 
 // version starts a new session: whatever the old one had ends first.
-func (c *conn) version(ctx context.Context, tag uint16, m *tVersion) error {
+func (c *conn) version(r *request, m *tVersion) error {
 	c.endSession()
-	c.ctx, c.cancel = context.WithCancel(ctx)
 	c.msize = 0
-	// Unknown endings of a version string must be ignored: version(5).
-	if m.version != version9P2000L && !strings.HasPrefix(m.version, version9P2000L+".") {
-		return c.reply(tag, &rVersion{m.msize, "unknown"}, nil)
+	c.codec.dialect, r.codec.dialect = Dialect9P2000L, Dialect9P2000L
+	dialect, name, ok := negotiate(m.version)
+	switch {
+	case !ok:
+		c.answer(r, &rVersion{m.msize, versionUnknown}, nil)
+	case m.msize < minMessage:
+		r.codec.dialect = dialect
+		c.answer(r, nil, EMSGSIZE)
+	default:
+		c.msize = int(min(int64(m.msize), int64(c.limits.MessageSize)))
+		c.codec.dialect = dialect
+		c.answer(r, &rVersion{uint32(c.msize), name}, nil)
 	}
-	if m.msize < minMessage {
-		return c.reply(tag, nil, EMSGSIZE)
-	}
-	c.msize = min(int(min(m.msize, MaxMessage)), c.limits.MessageSize)
-	return c.reply(tag, &rVersion{uint32(c.msize), version9P2000L}, nil)
+	c.free(r)
+	return nil
 }

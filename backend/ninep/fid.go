@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -25,12 +26,14 @@ type fid struct {
 
 	refs     int // of the table and of each user
 	users    []*request
-	closed   chan struct{} // closed when refs is 0 and the handle is closed
-	closeErr error         // set before closed is closed
+	closed   chan struct{} // made by who waits; closed when the handle is closed
+	closeErr error
+	removal  bool  // 9P2000: remove the file with the fid
+	list     *list // 9P2000: of an open directory
 }
 
 func newFid(p *place) *fid {
-	return &fid{place: p, refs: 1, closed: make(chan struct{})}
+	return &fid{place: p, refs: 1}
 }
 
 // view is what a request sees of a fid it uses.
@@ -41,9 +44,14 @@ type view struct {
 	flags  OpenFlags
 }
 
-// use looks a fid up for r, until release.
+// use looks a fid up for r, until release. A fid that an earlier request is about
+// to make or change is waited for.
 func (c *conn) use(r *request, id uint32) (view, error) {
 	c.mu.Lock()
+	if err := c.await(r, id, false); err != nil {
+		c.mu.Unlock()
+		return view{}, err
+	}
 	defer c.mu.Unlock()
 	f := c.fids[id]
 	if f == nil {
@@ -51,38 +59,75 @@ func (c *conn) use(r *request, id uint32) (view, error) {
 	}
 	f.refs++
 	f.users = append(f.users, r)
-	r.ctx = context.WithValue(r.ctx, attachKey{}, f.place.attach)
+	r.attach = f.place.attach
 	return view{f, f.place, f.handle, f.flags}, nil
+}
+
+// await waits for the claim that an earlier request has on a fid; if missing, only
+// for a fid that is not there yet. c.mu is held, but not while it waits.
+func (c *conn) await(r *request, id uint32, missing bool) error {
+	for {
+		k := c.claims[id]
+		if k == nil || k == r.claim || missing && c.fids[id] != nil {
+			return nil
+		}
+		c.mu.Unlock()
+		c.handOver(r)
+		var err error
+		select {
+		case <-k.done:
+		case <-r.Done():
+			err = r.Err()
+		}
+		c.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // release ends what use began. The last one closes the handle.
 func (c *conn) release(r *request, f *fid) {
 	c.mu.Lock()
-	for i, u := range f.users {
-		if u == r {
-			last := len(f.users) - 1
-			f.users[i], f.users[last] = f.users[last], nil
-			f.users = f.users[:last]
-			break
-		}
+	if i := slices.Index(f.users, r); i >= 0 {
+		last := len(f.users) - 1
+		f.users[i], f.users[last] = f.users[last], nil
+		f.users = f.users[:last]
 	}
+	last := f.unref()
 	c.mu.Unlock()
-	c.drop(f)
+	if last {
+		c.closeFid(f)
+	}
 }
 
 // drop gives up one reference.
 func (c *conn) drop(f *fid) {
 	c.mu.Lock()
-	f.refs--
-	last := f.refs == 0
+	last := f.unref()
 	c.mu.Unlock()
-	if !last {
-		return
+	if last {
+		c.closeFid(f)
 	}
+}
+
+// unref reports whether nobody has f any more. c.mu is held.
+func (f *fid) unref() bool {
+	f.refs--
+	return f.refs == 0
+}
+
+func (c *conn) closeFid(f *fid) {
+	var err error
 	if f.handle != nil {
-		f.closeErr = f.handle.Close()
+		err = f.handle.Close()
 	}
-	close(f.closed)
+	c.mu.Lock()
+	f.closeErr = err
+	if f.closed != nil {
+		close(f.closed)
+	}
+	c.mu.Unlock()
 }
 
 // insert gives f the number id.
@@ -96,36 +141,51 @@ func (c *conn) insert(id uint32, f *fid) error {
 		return EBADF
 	}
 	if len(c.fids) >= c.limits.Fids {
+		c.stats.noFid.Add(1)
 		return ENFILE
 	}
 	c.fids[id] = f
+	c.stats.fids.Add(1)
 	return nil
 }
 
 // clunk forgets a fid, cancels what uses it, and waits for its handle to close.
-func (c *conn) clunk(ctx context.Context, id uint32) error {
+func (c *conn) clunk(r *request, id uint32) error {
 	c.mu.Lock()
+	if err := c.await(r, id, true); err != nil {
+		c.mu.Unlock()
+		return err
+	}
 	f := c.fids[id]
 	if f == nil {
 		c.mu.Unlock()
 		return EBADF
 	}
 	delete(c.fids, id)
+	c.stats.fids.Add(-1)
 	for _, u := range f.users {
 		u.cancel()
 	}
+	last := f.unref()
+	if !last {
+		f.closed = make(chan struct{})
+	}
 	c.mu.Unlock()
-	c.drop(f)
+	if last {
+		c.closeFid(f)
+		return f.closeErr
+	}
+	c.handOver(r)
 	select {
 	case <-f.closed:
 		return f.closeErr
-	case <-ctx.Done():
-		return ctx.Err() // the last user closes it
+	case <-r.Done():
+		return r.Err() // the last user closes it
 	}
 }
 
-// begin marks a fid as being opened: nobody else may open it.
-func (c *conn) begin(f *fid) error {
+// opening marks a fid as being opened: nobody else may open it.
+func (c *conn) opening(f *fid) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f.busy {
@@ -135,7 +195,7 @@ func (c *conn) begin(f *fid) error {
 	return nil
 }
 
-// opened ends begin: with the handle, or with none after a failure.
+// opened ends opening: with the handle, or with none after a failure.
 func (c *conn) opened(f *fid, p *place, h Handle, flags OpenFlags) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,7 +212,7 @@ func (p *place) child(name string, n Node) *place {
 }
 
 // step follows one name of a walk.
-func (p *place) step(ctx context.Context, name string) (*place, error) {
+func (c *conn) step(ctx context.Context, p *place, name string) (*place, error) {
 	switch name {
 	case ".":
 		return p, nil
@@ -162,10 +222,11 @@ func (p *place) step(ctx context.Context, name string) (*place, error) {
 		}
 		return p.parent, nil
 	}
-	if err := checkName(name); err != nil {
+	if err := c.checkName(name); err != nil {
 		return nil, err
 	}
 	if p.depth >= maxDepth {
+		c.stats.badNames.Add(1)
 		return nil, ENAMETOOLONG
 	}
 	d, ok := p.node.(Dir)
@@ -179,7 +240,15 @@ func (p *place) step(ctx context.Context, name string) (*place, error) {
 	return p.child(name, n), nil
 }
 
-// checkName refuses what cannot name a file.
+// checkName refuses, and counts, what cannot name a file.
+func (c *conn) checkName(name string) error {
+	err := checkName(name)
+	if err != nil {
+		c.stats.badNames.Add(1)
+	}
+	return err
+}
+
 func checkName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":

@@ -41,29 +41,29 @@ func TestEveryMessage(t *testing.T) {
 	seen := map[uint8]bool{}
 	for _, m := range samples() {
 		seen[m.kind()] = true
-		frame, ok := appendMessage(nil, 7, m)
+		frame, ok := (&codec{}).appendMessage(nil, 7, m)
 		if !ok {
 			t.Fatalf("%T: cannot encode", m)
 		}
 		if n := binary.LittleEndian.Uint32(frame); int(n) != len(frame) {
 			t.Errorf("%T: size %d of %d bytes", m, n, len(frame))
 		}
-		got, ok := parseMessage(frame[4], frame[headerLen:])
+		got, ok := (&codec{}).parseMessage(frame[4], frame[headerLen:])
 		if !ok || !reflect.DeepEqual(got, m) {
 			t.Errorf("%T: got %+v, want %+v", m, got, m)
 		}
 		for cut := headerLen; cut < len(frame); cut++ {
-			_, ok := parseMessage(frame[4], frame[headerLen:cut])
+			_, ok := (&codec{}).parseMessage(frame[4], frame[headerLen:cut])
 			if _, short := m.(*tFsync); ok && !(short && cut == headerLen+4) {
 				t.Errorf("%T: accepted when cut to %d of %d bytes", m, cut, len(frame))
 			}
 		}
-		if _, ok := parseMessage(frame[4], append(frame[headerLen:], 0)); ok {
+		if _, ok := (&codec{}).parseMessage(frame[4], append(frame[headerLen:], 0)); ok {
 			t.Errorf("%T: accepted with a byte too many", m)
 		}
 	}
 	for kind := range 256 {
-		if newMessage(uint8(kind)) != nil && !seen[uint8(kind)] {
+		if newMessage(uint8(kind), Dialect9P2000L) != nil && !seen[uint8(kind)] {
 			t.Errorf("no sample of message type %d", kind)
 		}
 	}
@@ -72,21 +72,21 @@ func TestEveryMessage(t *testing.T) {
 // FuzzParseMessage: what is accepted says the same when it is written again.
 func FuzzParseMessage(f *testing.F) {
 	for _, m := range samples() {
-		frame, _ := appendMessage(nil, 7, m)
+		frame, _ := (&codec{}).appendMessage(nil, 7, m)
 		f.Add(frame[4], frame[headerLen:])
 	}
 	f.Add(uint8(kindTwalk), []byte{0, 0, 0, 0, 1, 0, 0, 0, 255, 255})
 	f.Add(uint8(kindTwrite), []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255})
 	f.Fuzz(func(t *testing.T, kind uint8, body []byte) {
-		m, ok := parseMessage(kind, body)
+		m, ok := (&codec{}).parseMessage(kind, body)
 		if !ok {
 			return
 		}
-		frame, ok := appendMessage(nil, 7, m)
+		frame, ok := (&codec{}).appendMessage(nil, 7, m)
 		if !ok {
 			t.Fatalf("accepted %+v but cannot write it", m)
 		}
-		again, ok := parseMessage(kind, frame[headerLen:])
+		again, ok := (&codec{}).parseMessage(kind, frame[headerLen:])
 		if !ok || !reflect.DeepEqual(m, again) {
 			t.Fatalf("%+v became %+v", m, again)
 		}
@@ -99,7 +99,7 @@ func FuzzParseMessage(f *testing.F) {
 func FuzzServer(f *testing.F) {
 	var all []byte
 	for _, m := range samples() {
-		frame, _ := appendMessage(nil, 7, m)
+		frame, _ := (&codec{}).appendMessage(nil, 7, m)
 		f.Add(frame[4:])
 		if m.kind()%2 == 0 {
 			all = append(append(all, byte(len(frame)-5)), frame[4:]...)
@@ -126,10 +126,10 @@ func FuzzServer(f *testing.F) {
 			defer close(drained)
 			io.Copy(io.Discard, client)
 		}()
-		prologue, _ := appendMessage(nil, noTag, &tVersion{minMessage, version9P2000L})
-		prologue, _ = appendMessage(prologue, 1, &tAttach{fid: 0, afid: noFid})
-		prologue, _ = appendMessage(prologue, 2, &tWalk{0, 1, []string{"gate"}})
-		prologue, _ = appendMessage(prologue, 2, &tLopen{1, uint32(ReadWrite)})
+		prologue, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{minMessage, version9P2000L})
+		prologue, _ = (&codec{}).appendMessage(prologue, 1, &tAttach{fid: 0, afid: noFid})
+		prologue, _ = (&codec{}).appendMessage(prologue, 2, &tWalk{0, 1, []string{"gate"}})
+		prologue, _ = (&codec{}).appendMessage(prologue, 2, &tLopen{1, uint32(ReadWrite)})
 		client.Write(append(prologue, frames(script)...))
 		client.Close()
 		for _, c := range []chan struct{}{ended, drained} {

@@ -12,7 +12,7 @@ func (c *conn) serve(r *request, m message) (message, error) {
 	switch m := m.(type) {
 	case *tAuth:
 		// Error 0 is how diod's tools learn that no authentication is needed.
-		return &rLerror{0}, nil
+		return authReply(r.codec.dialect), nil
 	case *tAttach:
 		return c.attach(r, m)
 	case *tWalk:
@@ -38,36 +38,38 @@ func (c *conn) serve(r *request, m message) (message, error) {
 	defer c.release(r, v.fid)
 	switch m := m.(type) {
 	case *tLopen:
-		return c.open(r.ctx, v, OpenFlags(m.flags))
+		q, err := c.open(r, v, OpenFlags(m.flags))
+		return &rLopen{kindTlopen + 1, q, 0}, err
 	case *tLcreate:
-		return c.create(r.ctx, v, m)
+		q, err := c.create(r, v, m.name, OpenFlags(m.flags), m.mode)
+		return &rLopen{kindTlcreate + 1, q, 0}, err
 	case *tRead:
-		return c.read(r.ctx, v, m)
+		return c.read(r, v, m)
 	case *tWrite:
-		return c.write(r.ctx, v, m)
+		return c.write(r, v, m)
 	case *tReaddir:
-		return c.readDir(r.ctx, v, m)
+		return c.readDir(r, v, m)
 	case *tGetattr:
-		a, err := v.place.node.Attr(r.ctx)
+		a, err := v.place.node.Attr(r)
 		return &rGetattr{valid: 0x7ff, qid: v.place.node.Qid(), attr: a}, err
 	case *tSetattr:
 		s, ok := v.place.node.(AttrSetter)
 		if !ok {
 			return nil, ENOTSUP
 		}
-		return &rEmpty{kindTsetattr + 1}, s.SetAttr(r.ctx, m.set)
+		return &rEmpty{kindTsetattr + 1}, s.SetAttr(r, m.set)
 	case *tMkdir:
-		return c.mkdir(r.ctx, v, m)
+		return c.mkdir(r, v, m)
 	case *tSymlink:
-		return symlink(r.ctx, v.place, m)
+		return c.symlink(r, v.place, m)
 	case *tMknod:
-		return mknod(r.ctx, v.place, m)
+		return c.mknod(r, v.place, m)
 	case *tReadlink:
 		l, ok := v.place.node.(LinkReader)
 		if !ok {
 			return nil, EINVAL
 		}
-		target, err := l.Readlink(r.ctx)
+		target, err := l.Readlink(r)
 		return &rReadlink{target}, err
 	case *tXattrcreate:
 		return c.xattrCreate(v, m)
@@ -76,23 +78,32 @@ func (c *conn) serve(r *request, m message) (message, error) {
 		if !ok {
 			return nil, ENOTSUP
 		}
-		status, err := l.Lock(r.ctx, m.LockRequest)
+		status, err := l.Lock(r, m.LockRequest)
 		return &rLock{status}, err
 	case *tGetlock:
 		l, ok := either[Locker](v)
 		if !ok {
 			return nil, ENOTSUP
 		}
-		found, err := l.GetLock(r.ctx, m.LockRequest)
+		found, err := l.GetLock(r, m.LockRequest)
 		return &rGetlock{found}, err
 	case *tUnlinkat:
 		const removeDir = 0x200
-		return &rEmpty{kindTunlinkat + 1}, unlink(r.ctx, v.place, m.name, m.flags&removeDir != 0)
+		return &rEmpty{kindTunlinkat + 1}, c.unlink(r, v.place, m.name, m.flags&removeDir != 0)
 	case *tStatfs:
-		return statFS(r.ctx, v)
+		return statFS(r, v)
+	case *tOpen:
+		return c.openOlder(r, v, m)
+	case *tCreate:
+		return c.createOlder(r, v, m)
+	case *tStat:
+		st, err := statOf(r, v.place, r.codec.dialect)
+		return &rStat{st}, err
+	case *tWstat:
+		return c.wstat(r, v, m)
 	case *tFsync:
 		if s, ok := v.handle.(Syncer); ok {
-			err = s.Sync(r.ctx)
+			err = s.Sync(r)
 		}
 		return &rEmpty{kindTfsync + 1}, err
 	}
@@ -123,6 +134,14 @@ func fidOf(m message) uint32 {
 		return m.fid
 	case *tFsync:
 		return m.fid
+	case *tOpen:
+		return m.fid
+	case *tCreate:
+		return m.fid
+	case *tStat:
+		return m.fid
+	case *tWstat:
+		return m.fid
 	case *tSymlink:
 		return m.fid
 	case *tMknod:
@@ -144,10 +163,10 @@ func (c *conn) attach(r *request, m *tAttach) (message, error) {
 		return nil, EINVAL // there is no authentication that could have made one
 	}
 	who := &AttachRequest{User: m.uname, UID: m.uid, Name: m.aname}
-	ctx := context.WithValue(r.ctx, attachKey{}, who)
-	n, err := c.tree.Attach(ctx, *who)
+	r.attach = who
+	n, err := c.tree.Attach(r, *who)
 	if err != nil && who.Plain() && ErrnoOf(err) == ENOENT {
-		n, err = c.tree.Attach(ctx, AttachRequest{User: m.uname, UID: m.uid})
+		n, err = c.tree.Attach(r, AttachRequest{User: m.uname, UID: m.uid})
 	}
 	if err != nil {
 		return nil, err
@@ -169,7 +188,7 @@ func (c *conn) walk(r *request, m *tWalk) (message, error) {
 	p := v.place
 	qids := make([]Qid, 0, len(m.names))
 	for i, name := range m.names {
-		next, err := p.step(r.ctx, name)
+		next, err := c.step(r, p, name)
 		if err != nil && i == 0 {
 			return nil, err
 		}
@@ -201,45 +220,48 @@ func (c *conn) replace(id uint32, old, f *fid) error {
 	return nil
 }
 
-func (c *conn) open(ctx context.Context, v view, flags OpenFlags) (message, error) {
-	if err := c.begin(v.fid); err != nil {
-		return nil, err
+func (c *conn) open(ctx context.Context, v view, flags OpenFlags) (Qid, error) {
+	if err := c.opening(v.fid); err != nil {
+		return Qid{}, err
 	}
 	h, err := v.place.node.Open(ctx, flags)
 	if err != nil {
 		h = nil
 	}
 	c.opened(v.fid, v.place, h, flags)
-	return &rLopen{kindTlopen + 1, v.place.node.Qid(), 0}, err
+	return v.place.node.Qid(), err
 }
 
-func (c *conn) create(ctx context.Context, v view, m *tLcreate) (message, error) {
+func (c *conn) create(ctx context.Context, v view, name string, flags OpenFlags, mode uint32) (Qid, error) {
 	d, ok := v.place.node.(Creator)
 	if !ok {
-		return nil, EROFS
+		return Qid{}, EROFS
 	}
-	if err := checkName(m.name); err != nil {
-		return nil, err
+	if err := c.checkName(name); err != nil {
+		return Qid{}, err
 	}
-	if err := c.begin(v.fid); err != nil {
-		return nil, err
+	if err := c.opening(v.fid); err != nil {
+		return Qid{}, err
 	}
-	n, h, err := d.Create(ctx, m.name, OpenFlags(m.flags), m.mode&0o7777)
+	n, h, err := d.Create(ctx, name, flags, mode&0o7777)
 	if err != nil {
 		c.opened(v.fid, nil, nil, 0)
-		return nil, err
+		return Qid{}, err
 	}
-	c.opened(v.fid, v.place.child(m.name, n), h, OpenFlags(m.flags))
-	return &rLopen{kindTlcreate + 1, n.Qid(), 0}, nil
+	c.opened(v.fid, v.place.child(name, n), h, flags)
+	return n.Qid(), nil
 }
 
 // read reads into the frame of the reply.
-func (c *conn) read(ctx context.Context, v view, m *tRead) (message, error) {
+func (c *conn) read(ctx *request, v view, m *tRead) (message, error) {
 	h, ok := v.handle.(Reader)
 	switch {
 	case v.handle == nil || !v.flags.CanRead():
 		return nil, EBADF
 	case !ok && v.place.node.Qid().Type&QidDir != 0:
+		if ctx.codec.dialect != Dialect9P2000L {
+			return c.readList(ctx, v, m)
+		}
 		return nil, EISDIR
 	case !ok:
 		return nil, ENOTSUP
@@ -247,6 +269,7 @@ func (c *conn) read(ctx context.Context, v view, m *tRead) (message, error) {
 		return nil, EINVAL
 	}
 	if w, ok := v.handle.(Waiter); ok {
+		c.handOver(ctx)
 		if err := w.Wait(ctx, int64(m.offset)); err != nil {
 			return nil, err
 		}
@@ -270,9 +293,13 @@ func (c *conn) rawReply(ctx context.Context, kind uint8, count uint32) (*rawRepl
 	raw := &rawReply{}
 	if n > smallBuffer {
 		raw.weight = int64(n)
-		if err := c.memory.Acquire(ctx, raw.weight); err != nil {
-			return nil, err
+		if !c.memory.TryAcquire(raw.weight) {
+			c.flush() // it may be what holds the memory
+			if err := c.memory.Acquire(ctx, raw.weight); err != nil {
+				return nil, err
+			}
 		}
+		c.stats.memory.Add(raw.weight)
 	}
 	raw.buffer = getBuffer(n)
 	(*raw.buffer)[4] = kind
@@ -283,6 +310,7 @@ func (c *conn) discard(raw *rawReply) {
 	putBuffer(raw.buffer)
 	if raw.weight > 0 {
 		c.memory.Release(raw.weight)
+		c.stats.memory.Add(-raw.weight)
 	}
 }
 
@@ -353,7 +381,7 @@ func (c *conn) mkdir(ctx context.Context, v view, m *tMkdir) (message, error) {
 	if !ok {
 		return nil, EROFS
 	}
-	if err := checkName(m.name); err != nil {
+	if err := c.checkName(m.name); err != nil {
 		return nil, err
 	}
 	n, err := d.Mkdir(ctx, m.name, m.mode&0o7777)
@@ -363,12 +391,12 @@ func (c *conn) mkdir(ctx context.Context, v view, m *tMkdir) (message, error) {
 	return &rQid{kindTmkdir + 1, n.Qid()}, nil
 }
 
-func unlink(ctx context.Context, dir *place, name string, isDir bool) error {
+func (c *conn) unlink(ctx context.Context, dir *place, name string, isDir bool) error {
 	d, ok := dir.node.(Remover)
 	if !ok {
 		return EROFS
 	}
-	if err := checkName(name); err != nil {
+	if err := c.checkName(name); err != nil {
 		return err
 	}
 	return d.Unlink(ctx, name, isDir)
@@ -384,10 +412,10 @@ func (c *conn) remove(r *request, m *tRemove) (message, error) {
 		err = EBUSY
 	} else {
 		isDir := v.place.node.Qid().Type&QidDir != 0
-		err = unlink(r.ctx, v.place.parent, v.place.name, isDir)
+		err = c.unlink(r, v.place.parent, v.place.name, isDir)
 	}
 	c.release(r, v.fid)
-	if cerr := c.clunk(r.ctx, m.fid); err == nil && cerr != EBADF {
+	if cerr := c.clunk(r, m.fid); err == nil && cerr != EBADF {
 		err = cerr
 	}
 	return &rEmpty{kindTremove + 1}, err
@@ -404,7 +432,7 @@ func (c *conn) renameAt(r *request, m *tRenameat) (message, error) {
 		return nil, err
 	}
 	defer c.release(r, to.fid)
-	return &rEmpty{kindTrenameat + 1}, move(r.ctx, from.place, m.oldName, to.place, m.newName)
+	return &rEmpty{kindTrenameat + 1}, c.move(r, from.place, m.oldName, to.place, m.newName)
 }
 
 func (c *conn) rename(r *request, m *tRename) (message, error) {
@@ -421,7 +449,7 @@ func (c *conn) rename(r *request, m *tRename) (message, error) {
 	if f.place.parent == nil {
 		return nil, EBUSY
 	}
-	if err := move(r.ctx, f.place.parent, f.place.name, to.place, m.name); err != nil {
+	if err := c.move(r, f.place.parent, f.place.name, to.place, m.name); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
@@ -430,12 +458,12 @@ func (c *conn) rename(r *request, m *tRename) (message, error) {
 	return &rEmpty{kindTrename + 1}, nil
 }
 
-func move(ctx context.Context, from *place, oldName string, to *place, newName string) error {
+func (c *conn) move(ctx context.Context, from *place, oldName string, to *place, newName string) error {
 	d, ok := from.node.(Renamer)
 	if !ok {
 		return EROFS
 	}
-	if err := errors.Join(checkName(oldName), checkName(newName)); err != nil {
+	if err := errors.Join(c.checkName(oldName), c.checkName(newName)); err != nil {
 		return err
 	}
 	return d.Rename(ctx, oldName, to.node, newName)

@@ -54,7 +54,7 @@ func answerWith(t testing.TB, answers ...func(tag uint16) []byte) *Client {
 
 func replyWith(m message) func(uint16) []byte {
 	return func(tag uint16) []byte {
-		frame, _ := appendMessage(nil, tag, m)
+		frame, _ := (&codec{}).appendMessage(nil, tag, m)
 		return frame
 	}
 }
@@ -149,7 +149,7 @@ func TestBadVersions(t *testing.T) {
 func FuzzClient(f *testing.F) {
 	for _, m := range samples() {
 		if m.kind()%2 == 1 {
-			frame, _ := appendMessage(nil, 0, m)
+			frame, _ := (&codec{}).appendMessage(nil, 0, m)
 			f.Add(frame)
 		}
 	}

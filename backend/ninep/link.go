@@ -2,12 +2,12 @@ package ninep
 
 import "context"
 
-func symlink(ctx context.Context, dir *place, m *tSymlink) (message, error) {
+func (c *conn) symlink(ctx context.Context, dir *place, m *tSymlink) (message, error) {
 	d, ok := dir.node.(Symlinker)
 	if !ok {
 		return nil, EROFS
 	}
-	if err := checkName(m.name); err != nil {
+	if err := c.checkName(m.name); err != nil {
 		return nil, err
 	}
 	n, err := d.Symlink(ctx, m.name, m.target)
@@ -33,16 +33,16 @@ func (c *conn) link(r *request, m *tLink) (message, error) {
 	if !ok {
 		return nil, EROFS
 	}
-	if err := checkName(m.name); err != nil {
+	if err := c.checkName(m.name); err != nil {
 		return nil, err
 	}
-	return &rEmpty{kindTlink + 1}, d.Link(r.ctx, f.place.node, m.name)
+	return &rEmpty{kindTlink + 1}, d.Link(r, f.place.node, m.name)
 }
 
 // mknod makes what is not an ordinary file or directory, and an ordinary file in
 // a tree that can only create.
-func mknod(ctx context.Context, dir *place, m *tMknod) (message, error) {
-	if err := checkName(m.name); err != nil {
+func (c *conn) mknod(ctx context.Context, dir *place, m *tMknod) (message, error) {
+	if err := c.checkName(m.name); err != nil {
 		return nil, err
 	}
 	if d, ok := dir.node.(Mknoder); ok {

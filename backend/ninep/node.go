@@ -17,7 +17,7 @@ type Tree interface {
 // AttachRequest is who a client says it is, which nobody has verified.
 type AttachRequest struct {
 	User string
-	UID  uint32 // 0xffffffff if the client names its user only by text
+	UID  uint32 // NoUID if the client names its user only by text
 	Name string // the tree it wants, "" for the default
 }
 

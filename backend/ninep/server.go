@@ -13,7 +13,7 @@ import (
 // Limits bound what clients can make a server hold. A zero field means its default.
 type Limits struct {
 	Connections int   // 512; further ones are closed at once
-	MessageSize int   // MaxMessage
+	MessageSize int   // MaxMessage; at most LargestMessage
 	Fids        int   // 65536 a connection; then ENFILE
 	Requests    int   // 1024 unanswered ones a connection; then EAGAIN
 	Memory      int64 // 64 MiB of data on its way, a connection; then clients wait
@@ -25,7 +25,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Fids, 65536)
 	setDefault(&l.Requests, 1024)
 	setDefault(&l.Memory, 64<<20)
-	l.MessageSize = max(minMessage, min(l.MessageSize, MaxMessage))
+	l.MessageSize = max(minMessage, min(l.MessageSize, LargestMessage))
 	l.Memory = max(l.Memory, int64(l.MessageSize))
 	return l
 }
@@ -42,6 +42,8 @@ type Server struct {
 	NewTree func(c net.Conn) (Tree, error)
 	Log     *slog.Logger // nil discards
 	Limits  Limits
+
+	counters counters
 }
 
 // Serve accepts connections from l until ctx ends, then closes l and all
@@ -86,6 +88,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		select {
 		case slots <- struct{}{}:
 		default:
+			s.counters.noConnection.Add(1)
 			log.Warn("refused 9P connection: too many", "limit", cap(slots))
 			nc.Close()
 			continue
@@ -115,7 +118,9 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 		return fmt.Errorf("make tree: %w", err)
 	}
 	defer tree.Close()
-	c := newConn(s.Limits.withDefaults(), s.log(), nc, tree)
+	s.counters.connections.Add(1)
+	defer s.counters.connections.Add(-1)
+	c := newConn(s, nc, tree)
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
 	err = c.run(ctx)

@@ -7,8 +7,14 @@ import (
 
 // Limits of the protocol and of what this package accepts.
 const (
-	// MaxMessage is the largest message, header included, that either side offers.
+	// MaxMessage is the largest message, header included, that either side offers
+	// unless it is told otherwise.
 	MaxMessage = 1 << 20
+	// LargestMessage is what either side can be told to offer.
+	LargestMessage = 16 << 20
+
+	// NoUID is the number of a user who has only a name.
+	NoUID uint32 = 0xffffffff
 
 	maxWalk     = 16   // names in one Twalk, by the protocol
 	maxName     = 255  // bytes of a name, as in Linux
@@ -19,8 +25,6 @@ const (
 
 	noFid uint32 = 0xffffffff
 	noTag uint16 = 0xffff
-
-	version9P2000L = "9P2000.L"
 )
 
 // QidType is the kind of file a Qid names.

@@ -30,7 +30,7 @@ func dialWire(t testing.TB, address string) *wire {
 
 func (w *wire) send(tag uint16, m message) {
 	w.t.Helper()
-	frame, ok := appendMessage(nil, tag, m)
+	frame, ok := (&codec{}).appendMessage(nil, tag, m)
 	if !ok {
 		w.t.Fatalf("cannot encode %+v", m)
 	}
@@ -50,7 +50,7 @@ func (w *wire) receive() (uint16, message) {
 	if _, err := io.ReadFull(w, body); err != nil {
 		w.t.Fatal(err)
 	}
-	m, ok := parseMessage(h[4], body)
+	m, ok := (&codec{}).parseMessage(h[4], body)
 	if !ok {
 		w.t.Fatalf("bad message of type %d: %x", h[4], body)
 	}
@@ -105,8 +105,11 @@ func TestVersions(t *testing.T) {
 		{"9P2000.L", 8192, "9P2000.L", 8192},
 		{"9P2000.L", 1 << 30, "9P2000.L", MaxMessage},
 		{"9P2000.L.Google.7", 1 << 20, "9P2000.L", 1 << 20},
-		{"9P2000", 8192, "unknown", 8192},
-		{"9P2000.LL", 8192, "unknown", 8192},
+		{"9P2000", 8192, "9P2000", 8192},
+		{"9P2000.u", 8192, "9P2000.u", 8192},
+		{"9P2000.L.ordered", 8192, "9P2000.L.ordered", 8192},
+		{"9P2000.LL", 8192, "9P2000", 8192}, // version(5): drop what is after the period
+		{"9P2001", 8192, "unknown", 8192},
 		{"", 8192, "unknown", 8192},
 	} {
 		w := dialWire(t, address)

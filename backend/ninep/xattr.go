@@ -30,9 +30,9 @@ func (c *conn) xattrWalk(r *request, m *tXattrwalk) (message, error) {
 	defer c.release(r, v.fid)
 	var value []byte
 	if m.name == "" {
-		value, err = listXattrs(r.ctx, v)
+		value, err = listXattrs(r, v)
 	} else if x, ok := either[XattrReader](v); ok {
-		value, err = x.Xattr(r.ctx, m.name)
+		value, err = x.Xattr(r, m.name)
 	} else {
 		err = ENOTSUP
 	}
@@ -81,7 +81,7 @@ func (c *conn) xattrCreate(v view, m *tXattrcreate) (message, error) {
 	case len(m.name) > maxName || m.size > maxXattr:
 		return nil, ERANGE
 	}
-	if err := c.begin(v.fid); err != nil {
+	if err := c.opening(v.fid); err != nil {
 		return nil, err
 	}
 	h := &xattrHandle{to: x, name: m.name, flags: m.flags, size: int(m.size)}
@@ -135,10 +135,13 @@ func (c *conn) clunkFid(r *request, m *tClunk) (message, error) {
 		return nil, err
 	}
 	if h, ok := v.handle.(*xattrHandle); ok {
-		err = h.commit(r.ctx)
+		err = h.commit(r)
+	} else if v.fid.removal {
+		isDir := v.place.node.Qid().Type&QidDir != 0
+		err = c.unlink(r, v.place.parent, v.place.name, isDir)
 	}
 	c.release(r, v.fid)
-	if cerr := c.clunk(r.ctx, m.fid); err == nil {
+	if cerr := c.clunk(r, m.fid); err == nil {
 		err = cerr
 	}
 	return &rEmpty{kindTclunk + 1}, err
