@@ -28,6 +28,8 @@ type Service struct {
 	store *datakit.Store
 	host  Host
 
+	writing sync.Mutex // held by Set: setters of this process wait instead of retrying
+
 	mu      sync.Mutex
 	known   bool
 	head    datakit.Hash // what values was decoded from, or problem is about
@@ -203,6 +205,8 @@ func (s *Service) follow(ctx context.Context) error {
 // Errors (nothing was changed), datakit.ErrNoChange, the store's.
 func (s *Service) Set(ctx context.Context, changes map[string]string, message string, author datakit.Author) (datakit.Commit, error) {
 	const tries = 20
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	for try := 1; ; try++ {
 		c, err := s.setOnce(ctx, changes, message, author)
 		var conflict *datakit.ConflictError

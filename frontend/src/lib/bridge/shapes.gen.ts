@@ -507,6 +507,11 @@ export interface DiffQuestion {
 export interface FileDiff {
   path: string;
   kind: Kind;
+  /**
+   * From is where an added file was before, when one with the same content
+   * was removed; that one is listed too.
+   */
+  from?: string;
   /** content, "" when added, binary or cut */
   old: string;
   new: string;

@@ -533,6 +533,7 @@ export namespace datakit {
 	export class FileDiff {
 	    path: string;
 	    kind: string;
+	    from?: string;
 	    old: string;
 	    new: string;
 	    unified: string;
@@ -547,6 +548,7 @@ export namespace datakit {
 	        if ('string' === typeof source) source = JSON.parse(source);
 	        this.path = source["path"];
 	        this.kind = source["kind"];
+	        this.from = source["from"];
 	        this.old = source["old"];
 	        this.new = source["new"];
 	        this.unified = source["unified"];
