@@ -77,12 +77,19 @@ func Dial(ctx context.Context, network, address string) (*Client, error) {
 // NewClient is Dial on a connection that exists; the client owns it from now on,
 // even if NewClient fails.
 func NewClient(ctx context.Context, nc net.Conn, who AttachRequest) (*Client, error) {
+	return NewClientDialect(ctx, nc, who, Dialect9P2000L)
+}
+
+// NewClientDialect is NewClient in another dialect. What that has no words for
+// fails with ENOTSUP.
+func NewClientDialect(ctx context.Context, nc net.Conn, who AttachRequest, d Dialect) (*Client, error) {
 	c := &Client{
-		nc:    nc,
-		in:    bufio.NewReaderSize(nc, 16<<10),
-		msize: MaxMessage,
-		tags:  make(chan uint16, maxCalls),
-		done:  make(chan struct{}),
+		dialect: d,
+		nc:      nc,
+		in:      bufio.NewReaderSize(nc, 16<<10),
+		msize:   MaxMessage,
+		tags:    make(chan uint16, maxCalls),
+		done:    make(chan struct{}),
 	}
 	for t := range uint16(maxCalls) {
 		c.tags <- t
@@ -110,7 +117,7 @@ func NewClient(ctx context.Context, nc net.Conn, who AttachRequest) (*Client, er
 
 // version agrees on the message size. It runs before the reader does.
 func (c *Client) version() error {
-	frame, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{uint32(c.msize), version9P2000L})
+	frame, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{uint32(c.msize), c.dialect.String()})
 	if _, err := c.nc.Write(frame); err != nil {
 		return err
 	}
@@ -126,12 +133,14 @@ func (c *Client) version() error {
 	switch m := m.(type) {
 	case *rLerror:
 		return Errno(m.errno)
+	case *rError:
+		return remoteError(m)
 	case *rVersion:
-		if ok && m.version == version9P2000L && m.msize >= minMessage && m.msize <= uint32(c.msize) {
+		if ok && m.version == c.dialect.String() && m.msize >= minMessage && m.msize <= uint32(c.msize) {
 			c.msize = int(m.msize)
 			return nil
 		}
-		return fmt.Errorf("server offers %q with messages of %d bytes, need %s: %w", m.version, m.msize, version9P2000L, EPROTO)
+		return fmt.Errorf("server offers %q with messages of %d bytes, need %s: %w", m.version, m.msize, c.dialect, EPROTO)
 	}
 	return EPROTO
 }
@@ -213,7 +222,7 @@ func (c *Client) receiveOne() error {
 		return err
 	}
 	m, ok := (&codec{dialect: c.dialect}).parseMessage(kind, body)
-	if !ok || kind != cl.want && kind != kindRlerror {
+	if !ok || kind != cl.want && kind != c.dialect.errorKind() {
 		return fmt.Errorf("answer of type %d to a request of type %d: %w", kind, cl.want-1, EPROTO)
 	}
 	return cl.give(answer{m: m})
@@ -272,6 +281,9 @@ func (c *Client) rpc(ctx context.Context, m message) (message, error) {
 func (c *Client) exchange(ctx context.Context, m message, into []byte) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, err
+	}
+	if c.dialect != Dialect9P2000L && newMessage(m.kind(), c.dialect) == nil {
+		return answer{}, ENOTSUP
 	}
 	var tag uint16
 	select {
@@ -334,8 +346,11 @@ func (c *Client) flush(ctx context.Context, tag uint16, cl *call) (answer, error
 }
 
 func (a answer) result() (answer, error) {
-	if e, ok := a.m.(*rLerror); ok {
+	switch e := a.m.(type) {
+	case *rLerror:
 		return answer{}, Errno(e.errno)
+	case *rError:
+		return answer{}, remoteError(e)
 	}
 	return a, nil
 }

@@ -54,3 +54,11 @@ func negotiate(asked string) (d Dialect, answer string, ok bool) {
 	}
 	return 0, versionUnknown, false
 }
+
+// errorKind is the type of the reply that is an error.
+func (d Dialect) errorKind() uint8 {
+	if d == Dialect9P2000L {
+		return kindRlerror
+	}
+	return kindRerror
+}

@@ -64,7 +64,11 @@ func (f *File) Walk(ctx context.Context, names ...string) (*File, error) {
 
 // Open opens f itself.
 func (f *File) Open(ctx context.Context, flags OpenFlags) error {
-	m, err := f.c.rpc(ctx, &tLopen{f.id, uint32(flags)})
+	var ask message = &tLopen{f.id, uint32(flags)}
+	if f.older() {
+		ask = &tOpen{f.id, openMode(flags)}
+	}
+	m, err := f.c.rpc(ctx, ask)
 	if err != nil {
 		return f.fail("open", err)
 	}
@@ -74,6 +78,9 @@ func (f *File) Open(ctx context.Context, flags OpenFlags) error {
 
 // Create makes and opens a file in the directory f; f is that file afterwards.
 func (f *File) Create(ctx context.Context, name string, flags OpenFlags, mode uint32) error {
+	if f.older() {
+		return f.fail("create", f.createOlder(ctx, name, mode&0o777, flags, ""))
+	}
 	m, err := f.c.rpc(ctx, &tLcreate{f.id, name, uint32(flags), mode, 0})
 	if err != nil {
 		return f.fail("create", err)
@@ -149,6 +156,10 @@ func (c *cursor) Write(p []byte) (int, error) {
 
 // ReadDir returns all entries of an open directory but "." and "..".
 func (f *File) ReadDir(ctx context.Context) ([]Dirent, error) {
+	if f.older() {
+		all, err := f.readDirOlder(ctx)
+		return all, f.fail("readdir", err)
+	}
 	var all []Dirent
 	var offset uint64
 	for {
@@ -181,6 +192,10 @@ func (f *File) ReadDir(ctx context.Context) ([]Dirent, error) {
 
 // Attr returns the file's attributes.
 func (f *File) Attr(ctx context.Context) (Attr, error) {
+	if f.older() {
+		a, err := f.attrOlder(ctx)
+		return a, f.fail("stat", err)
+	}
 	const basic = 0x7ff
 	m, err := f.c.rpc(ctx, &tGetattr{f.id, basic})
 	if err != nil {
@@ -192,6 +207,9 @@ func (f *File) Attr(ctx context.Context) (Attr, error) {
 
 // SetAttr changes what set says.
 func (f *File) SetAttr(ctx context.Context, set SetAttr) error {
+	if f.older() {
+		return f.fail("setattr", f.setAttrOlder(ctx, set))
+	}
 	_, err := f.c.rpc(ctx, &tSetattr{f.id, set})
 	return f.fail("setattr", err)
 }
@@ -207,18 +225,27 @@ func (f *File) StatFS(ctx context.Context) (StatFS, error) {
 
 // Sync makes an open file durable, where that means anything.
 func (f *File) Sync(ctx context.Context) error {
+	if f.older() {
+		return f.fail("fsync", f.wstat(ctx, untouched()))
+	}
 	_, err := f.c.rpc(ctx, &tFsync{fid: f.id})
 	return f.fail("fsync", err)
 }
 
 // Mkdir makes a directory in the directory f.
 func (f *File) Mkdir(ctx context.Context, name string, mode uint32) error {
+	if f.older() {
+		return f.fail("mkdir "+name, f.makeOlder(ctx, name, dmDir|mode&0o777, ""))
+	}
 	_, err := f.c.rpc(ctx, &tMkdir{f.id, name, mode, 0})
 	return f.fail("mkdir "+name, err)
 }
 
 // Unlink removes an entry of the directory f; dir says that it is a directory.
 func (f *File) Unlink(ctx context.Context, name string, dir bool) error {
+	if f.older() {
+		return f.fail("remove "+name, f.unlinkOlder(ctx, name, dir))
+	}
 	const removeDir = 0x200
 	var flags uint32
 	if dir {
@@ -230,6 +257,9 @@ func (f *File) Unlink(ctx context.Context, name string, dir bool) error {
 
 // Rename moves an entry of the directory f to another directory.
 func (f *File) Rename(ctx context.Context, oldName string, newDir *File, newName string) error {
+	if f.older() {
+		return f.fail("rename "+oldName, f.renameOlder(ctx, oldName, newDir, newName))
+	}
 	_, err := f.c.rpc(ctx, &tRenameat{f.id, oldName, newDir.id, newName})
 	return f.fail("rename "+oldName, err)
 }

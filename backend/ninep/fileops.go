@@ -8,12 +8,19 @@ import (
 
 // Symlink makes a symbolic link in the directory f.
 func (f *File) Symlink(ctx context.Context, name, target string) error {
+	if f.older() {
+		return f.fail("symlink "+name, f.makeOlder(ctx, name, dmSymlink, target))
+	}
 	_, err := f.c.rpc(ctx, &tSymlink{f.id, name, target, 0})
 	return f.fail("symlink "+name, err)
 }
 
 // Readlink returns where the symbolic link f points to.
 func (f *File) Readlink(ctx context.Context) (string, error) {
+	if f.older() {
+		target, err := f.readlinkOlder(ctx)
+		return target, f.fail("readlink", err)
+	}
 	m, err := f.c.rpc(ctx, &tReadlink{f.id})
 	if err != nil {
 		return "", f.fail("readlink", err)
@@ -23,6 +30,9 @@ func (f *File) Readlink(ctx context.Context) (string, error) {
 
 // Link makes a second name of target in the directory f.
 func (f *File) Link(ctx context.Context, target *File, name string) error {
+	if f.older() {
+		return f.fail("link "+name, f.linkOlder(ctx, target, name))
+	}
 	_, err := f.c.rpc(ctx, &tLink{f.id, target.id, name})
 	return f.fail("link "+name, err)
 }
