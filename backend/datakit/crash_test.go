@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -20,6 +21,9 @@ import (
 // commit until it is killed.
 const crashChild = "DATAKIT_TEST_CRASH_CHILD"
 
+// rounds of TestCrash, by `go test -run TestCrash -args -rounds 300`.
+var rounds = flag.Int("rounds", 12, "kills of TestCrash")
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(crashChild); path != "" {
 		if err := commitUntilKilled(path); err != nil {
@@ -30,8 +34,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// commitUntilKilled prints each commit's hash after it was acknowledged. Two
-// branches, so that a kill hits several commits in flight.
+// commitUntilKilled prints each commit's hash after it was acknowledged. Several
+// branches, one with two writers and one that git moves too, so that a kill hits
+// several commits in flight.
 func commitUntilKilled(path string) error {
 	ctx := context.Background()
 	s, err := Open(ctx, path, Options{})
@@ -39,11 +44,15 @@ func commitUntilKilled(path string) error {
 		return err
 	}
 	failed := make(chan error)
-	for _, branch := range []string{"main", "deep/er"} {
+	for w, branch := range []string{"main", "deep/er", "shared", "shared", "git"} {
 		go func() {
-			for i := 0; ; i++ {
+			for i := w << 32; ; i++ {
 				c, err := tryPut(ctx, s, branch, "crash", map[string]string{
 					fmt.Sprintf("%d/file", i%7): fmt.Sprint(os.Getpid(), i), "counter": fmt.Sprint(os.Getpid(), i)})
+				var conflict *ConflictError
+				if errors.As(err, &conflict) {
+					continue
+				}
 				if err != nil {
 					failed <- err
 					return
@@ -57,62 +66,45 @@ func commitUntilKilled(path string) error {
 	return <-failed
 }
 
-// TestKill kills a committing process at random moments.
-func TestKill(t *testing.T) {
+// TestCrash kills a committing process at random moments, while git commits to a
+// branch of its, packs the repository and looks at it.
+func TestCrash(t *testing.T) {
 	t.Parallel()
-	const rounds = 20
 	path := filepath.Join(t.TempDir(), "repo.git")
 	acked := map[string][]string{}
-	leftovers := 0
-	for round := range rounds {
-		child := exec.Command(os.Args[0])
-		child.Env = append(os.Environ(), crashChild+"="+path)
-		out, err := child.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+	ack := func(branch, hash string) { acked[branch] = append(acked[branch], hash) }
+	gits := 0
+	for round := range *rounds {
+		hashes := crashOnce(t, path, round, ack)
+		for _, h := range hashes {
+			ack("git", h)
 		}
-		if err := child.Start(); err != nil {
-			t.Fatal(err)
-		}
-		// Killed after a few commits, at any point of the next.
-		lines := bufio.NewScanner(out)
-		var kill *time.Timer
-		after := rand.IntN(6)
-		for lines.Scan() {
-			branch, hash, ok := strings.Cut(lines.Text(), " ")
-			if !ok || branch == "error" {
-				t.Fatalf("child: %s", lines.Text())
-			}
-			if _, err := ParseHash(hash); err != nil {
-				continue // cut by the kill
-			}
-			acked[branch] = append(acked[branch], hash)
-			if after--; after < 0 && kill == nil {
-				kill = time.AfterFunc(time.Duration(rand.IntN(30_000))*time.Microsecond, func() { _ = child.Process.Kill() })
-			}
-		}
-		_ = child.Wait()
-		if kill == nil {
-			t.Fatal("the child committed nothing")
-		}
-		left, err := os.ReadDir(filepath.Join(path, ownDir, "tmp"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		leftovers += len(left)
-		if round%5 == 0 {
-			fsck(t, path) // as it was left, before any recovery
-		}
+		gits += len(hashes)
 		s, err := Open(t.Context(), path, Options{})
 		if err != nil {
 			t.Fatalf("open after kill %d: %v", round, err)
 		}
-		for branch := range acked {
+		for branch, hashes := range acked { // at once, without git's view
+			forward, err := descends(s.objects, head(t, s, branch), mustParse(t, hashes[len(hashes)-1]))
+			if err != nil || !forward {
+				t.Fatalf("round %d: the last acknowledged commit of %s is lost: %v", round, branch, err)
+			}
 			put(t, s, branch, "after", map[string]string{"round": fmt.Sprint(round)})
 		}
-		s.Close()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 		if left, _ := os.ReadDir(filepath.Join(path, ownDir, "tmp")); len(left) > 0 {
 			t.Errorf("left after recovery: %v", left)
+		}
+		locks, _ := filepath.Glob(filepath.Join(path, "refs/heads/*.lock"))
+		keeps, _ := filepath.Glob(filepath.Join(path, "objects/pack/*.keep"))
+		journals, _ := filepath.Glob(filepath.Join(path, ownDir, "journal-*"))
+		if left := slices.Concat(locks, keeps, journals); len(left) > 0 {
+			t.Errorf("left after recovery: %v", left)
+		}
+		if round%4 == 0 {
+			fsck(t, path)
 		}
 	}
 	total := 0
@@ -129,7 +121,71 @@ func TestKill(t *testing.T) {
 		total += len(hashes)
 	}
 	fsck(t, path)
-	t.Logf("%d kills, %d acknowledged commits, %d temporary files left and cleaned", rounds, total, leftovers)
+	t.Logf("%d kills, %d acknowledged commits, %d of them by git", *rounds, total, gits)
+}
+
+func mustParse(t *testing.T, s string) Hash {
+	h, err := ParseHash(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// crashOnce runs a child until it is killed, and git beside it; it returns the
+// commits that git made.
+func crashOnce(t *testing.T, path string, round int, ack func(branch, hash string)) (gits []string) {
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), crashChild+"="+path)
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer stop()
+	lines := bufio.NewScanner(out)
+	var kill *time.Timer
+	after := rand.IntN(20)
+	for lines.Scan() {
+		branch, hash, ok := strings.Cut(lines.Text(), " ")
+		if !ok || branch == "error" {
+			t.Fatalf("child: %s", lines.Text())
+		}
+		if _, err := ParseHash(hash); err != nil {
+			continue // cut by the kill
+		}
+		ack(branch, hash)
+		if after--; after < 0 && kill == nil {
+			kill = time.AfterFunc(time.Duration(rand.IntN(150_000))*time.Microsecond, func() { _ = child.Process.Kill() })
+			beside.Go(func() {
+				for i := 0; ctx.Err() == nil; i++ {
+					if h, err := gitPut(path, "git", "gits", fmt.Sprint(round, i)); err == nil {
+						gits = append(gits, h.String())
+					}
+				}
+			})
+			beside.Go(func() {
+				_ = gitCommand(path, "gc", "-q", "--prune=2.weeks.ago").Run()
+				_ = gitCommand(path, "fsck", "--full").Run()
+			})
+		}
+	}
+	_ = child.Wait()
+	if kill == nil {
+		t.Fatal("the child committed nothing")
+	}
+	stop()
+	beside.Wait()
+	if round%5 == 0 { // as it was left
+		fsck(t, path)
+	}
+	return gits
 }
 
 // TestBesideGit lets our writers and git commit to one branch at the same time.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ const (
 	holdFor         = 30 * time.Millisecond
 	restFor         = 10 * time.Millisecond
 	checkpointEvery = 3 * time.Second
+	keepFile        = "keep"
 	keepMark        = "slipway datakit: in the journal until the next checkpoint\n"
 )
 
@@ -277,7 +279,9 @@ func (s *Store) writePack(objects []newObject, keep bool) (name string, err erro
 	if _, err := os.Stat(filepath.Join(dir, info.Name+".pack")); err == nil {
 		return info.Name, nil // the same objects once more
 	}
-	if err := os.WriteFile(filepath.Join(dir, info.Name+".keep"), []byte(keepMark), 0o600); err != nil {
+	// A link to a durable file: never empty, whatever happens.
+	err = os.Link(filepath.Join(s.refs.tmp, keepFile), filepath.Join(dir, info.Name+".keep"))
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
 	for _, ext := range []string{".idx", ".pack"} {

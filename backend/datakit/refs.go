@@ -335,6 +335,16 @@ func (r *refStore) clean(locks []string) error {
 	if err := os.WriteFile(r.mark, nil, 0o644); err != nil { //nolint:gosec // as git makes its locks
 		return err
 	}
+	keep, err := writeTemp(r.tmp, "keep-*", 0o600, func(w io.Writer) error {
+		_, err := io.WriteString(w, keepMark)
+		return err
+	})
+	if err == nil {
+		err = os.Rename(keep, filepath.Join(r.tmp, keepFile))
+	}
+	if err != nil {
+		return err
+	}
 	return syncDir(r.tmp) // after a loss of power it tells our locks
 }
 

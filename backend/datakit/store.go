@@ -333,8 +333,8 @@ func (s *Store) Close() error {
 	err := errors.Join(s.flush(), s.checkpoint())
 	if err != nil {
 		err = fmt.Errorf("leave acknowledged commits in the journal, for the next start: %w", err)
-	} else if e := os.Remove(s.refs.mark); e != nil {
-		err = e
+	} else {
+		err = errors.Join(os.Remove(s.refs.mark), os.Remove(filepath.Join(s.refs.tmp, keepFile)))
 	}
 	return errors.Join(err, s.journal.Close(err == nil), s.objects.close(), s.lock.Close())
 }
