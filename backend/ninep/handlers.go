@@ -60,6 +60,27 @@ func (c *conn) serve(r *request, m message) (message, error) {
 		return &rEmpty{kindTsetattr + 1}, s.SetAttr(r, m.set)
 	case *tMkdir:
 		return c.mkdir(r, v, m)
+	case *tUnlinkat:
+		const removeDir = 0x200
+		return &rEmpty{kindTunlinkat + 1}, c.unlink(r, v.place, m.name, m.flags&removeDir != 0)
+	case *tStatfs:
+		return statFS(r, v)
+	case *tOpen:
+		return c.openOlder(r, v, m)
+	case *tCreate:
+		return c.createOlder(r, v, m)
+	case *tStat:
+		st, err := statOf(r, v.place, r.codec.dialect)
+		return &rStat{st}, err
+	case *tWstat:
+		return c.wstat(r, v, m)
+	}
+	return c.serveUnix(r, v, m)
+}
+
+// serveUnix answers what only files of Unix have: links, attributes, locks, fsync.
+func (c *conn) serveUnix(r *request, v view, m message) (message, error) {
+	switch m := m.(type) {
 	case *tSymlink:
 		return c.symlink(r, v.place, m)
 	case *tMknod:
@@ -87,25 +108,11 @@ func (c *conn) serve(r *request, m message) (message, error) {
 		}
 		found, err := l.GetLock(r, m.LockRequest)
 		return &rGetlock{found}, err
-	case *tUnlinkat:
-		const removeDir = 0x200
-		return &rEmpty{kindTunlinkat + 1}, c.unlink(r, v.place, m.name, m.flags&removeDir != 0)
-	case *tStatfs:
-		return statFS(r, v)
-	case *tOpen:
-		return c.openOlder(r, v, m)
-	case *tCreate:
-		return c.createOlder(r, v, m)
-	case *tStat:
-		st, err := statOf(r, v.place, r.codec.dialect)
-		return &rStat{st}, err
-	case *tWstat:
-		return c.wstat(r, v, m)
 	case *tFsync:
 		if s, ok := v.handle.(Syncer); ok {
-			err = s.Sync(r)
+			return &rEmpty{kindTfsync + 1}, s.Sync(r)
 		}
-		return &rEmpty{kindTfsync + 1}, err
+		return &rEmpty{kindTfsync + 1}, nil
 	}
 	return nil, ENOTSUP
 }
