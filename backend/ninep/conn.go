@@ -195,29 +195,6 @@ func (c *conn) handOver(r *request) {
 	c.group.Go(c.lead)
 }
 
-// claimed is the fid that a message makes or changes.
-func claimed(m message) (uint32, bool) {
-	switch m := m.(type) {
-	case *tWalk:
-		return m.newFid, true
-	case *tAttach:
-		return m.fid, true
-	case *tXattrwalk:
-		return m.newFid, true
-	case *tXattrcreate:
-		return m.fid, true
-	case *tLopen:
-		return m.fid, true
-	case *tLcreate:
-		return m.fid, true
-	case *tOpen:
-		return m.fid, true
-	case *tCreate:
-		return m.fid, true
-	}
-	return 0, false
-}
-
 // buffered tells whether a whole message can be read without waiting.
 func (c *conn) buffered() bool {
 	n := c.in.Buffered()
@@ -402,83 +379,6 @@ func (c *conn) free(r *request) {
 	if r.weight > 0 {
 		c.memory.Release(r.weight)
 		c.stats.memory.Add(-r.weight)
-	}
-}
-
-// rawReply is an Rread or Rreaddir whose frame is complete but for size and tag.
-type rawReply struct {
-	message
-	buffer *[]byte
-	weight int64
-}
-
-// answer queues the reply to r, and those to what flushed it, and gives up their
-// tags. Whoever then finds a tag unused is behind them in the queue.
-func (c *conn) answer(r *request, m message, err error) {
-	var scratch [512]byte
-	frame := scratch[:0]
-	raw, isRaw := m.(*rawReply)
-	if isRaw {
-		finishFrame(*raw.buffer, r.tag)
-		if raw.weight == 0 {
-			frame = *raw.buffer
-		}
-	} else {
-		ok := false
-		if err == nil {
-			frame, ok = r.codec.appendMessage(frame, r.tag, m)
-			ok = ok && (c.msize == 0 || len(frame) <= c.msize)
-		}
-		if !ok {
-			if err == nil {
-				err = EIO
-			}
-			frame, _ = r.codec.appendMessage(scratch[:0], r.tag, errorReply(r.codec.dialect, err))
-		}
-	}
-	c.stats.served.Add(1)
-	c.mu.Lock()
-	for c.out.bytes > outLimit && c.out.err == nil {
-		if c.out.writing {
-			c.out.room.Wait()
-			continue
-		}
-		c.mu.Unlock()
-		c.flush()
-		c.mu.Lock()
-	}
-	if isRaw && raw.weight > 0 {
-		c.out.addRaw(raw)
-	} else {
-		c.out.add(frame)
-	}
-	c.settle(r)
-	c.mu.Unlock()
-	if isRaw && raw.weight == 0 {
-		putBuffer(raw.buffer)
-	}
-}
-
-// settle ends a request whose reply is queued, and answers its flushes, and theirs.
-// c.mu is held.
-func (c *conn) settle(r *request) {
-	if r.answered {
-		return
-	}
-	r.answered = true
-	if c.requests[r.tag] == r {
-		delete(c.requests, r.tag)
-		c.stats.requests.Add(-1)
-	}
-	if k := r.claim; k != nil {
-		if c.claims[k.fid] == k {
-			delete(c.claims, k.fid)
-		}
-		close(k.done)
-	}
-	for _, f := range r.flushes {
-		c.out.add([]byte{headerLen, 0, 0, 0, kindTflush + 1, byte(f.tag), byte(f.tag >> 8)})
-		c.settle(f)
 	}
 }
 

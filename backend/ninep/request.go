@@ -109,3 +109,26 @@ func (r *request) cancel() {
 	}
 	r.after = nil
 }
+
+// claimed is the fid that a message makes or changes.
+func claimed(m message) (uint32, bool) {
+	switch m := m.(type) {
+	case *tWalk:
+		return m.newFid, true
+	case *tAttach:
+		return m.fid, true
+	case *tXattrwalk:
+		return m.newFid, true
+	case *tXattrcreate:
+		return m.fid, true
+	case *tLopen:
+		return m.fid, true
+	case *tLcreate:
+		return m.fid, true
+	case *tOpen:
+		return m.fid, true
+	case *tCreate:
+		return m.fid, true
+	}
+	return 0, false
+}
