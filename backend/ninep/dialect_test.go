@@ -125,6 +125,43 @@ func TestOlderReadDir(t *testing.T) {
 	}
 }
 
+// TestLinuxWays checks what the kernel's client does unlike others: it asks for the
+// rest of a message after each piece of a directory, and ends the fid of a hard
+// link with a newline.
+func TestLinuxWays(t *testing.T) {
+	tree := newMemTree()
+	tree.addFile("f", nil)
+	tree.addFile("g", nil)
+	c := dialDialect(t, serveMem(t, tree, Limits{}), Dialect9P2000U)
+	f, err := c.Open(t.Context(), "/", ReadOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, 100) // room for one entry
+	n, err := f.ReadAt(t.Context(), b, 0)
+	if err != nil || n == 0 {
+		t.Fatal(n, err)
+	}
+	if n, err := f.ReadAt(t.Context(), b[:10], int64(n)); n != 0 || err != io.EOF {
+		t.Errorf("the rest of a message: %d bytes, %v", n, err)
+	}
+	if n, err := f.ReadAt(t.Context(), b, int64(n)); n == 0 || err != nil {
+		t.Errorf("the next entry: %d bytes, %v", n, err)
+	}
+	target, err := c.Root().Walk(t.Context(), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	if err := c.Root().makeOlder(t.Context(), "h", dmLink, fmt.Sprintf("%d\n", target.id)); err != nil {
+		t.Error(err)
+	}
+	if i, err := c.Stat(t.Context(), "h"); err != nil || i.Qid != target.Qid() {
+		t.Errorf("stat of the link: %+v, %v", i, err)
+	}
+}
+
 // TestPlan9Client drives the server with Plan 9's own client.
 func TestPlan9Client(t *testing.T) {
 	tree := newMemTree()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -122,7 +123,7 @@ func (c *conn) createSpecial(r *request, v view, m *tCreate) (Qid, error) {
 		answer, err = c.symlink(r, v.place, &tSymlink{name: m.name, target: m.extension})
 	case m.perm&dmLink != 0:
 		var fid uint64
-		if fid, err = strconv.ParseUint(m.extension, 10, 32); err != nil {
+		if fid, err = strconv.ParseUint(strings.TrimSpace(m.extension), 10, 32); err != nil {
 			return Qid{}, EINVAL
 		}
 		_, err = c.link(r, &tLink{dir: m.fid, fid: uint32(fid), name: m.name})
@@ -294,7 +295,10 @@ func (c *conn) readList(ctx *request, v view, m *tRead) (message, error) {
 		before := len(out.buf)
 		if err == nil {
 			out.stat(&s)
-			if len(out.buf) > room && before == 0 || out.bad {
+			// Linux asks for the rest of a message after each answer: an empty one to
+			// that is not the end, and an error would be. Others ask for a whole message.
+			none := len(out.buf) > room && before == 0 && room >= c.msize-readHeader
+			if none || out.bad {
 				err = EINVAL // not even one fits: an empty answer would mean the end
 			}
 		}

@@ -107,3 +107,80 @@ func write(nc net.Conn, chunks []chunk) error {
 	_, err := all.WriteTo(nc)
 	return err
 }
+
+// rawReply is an Rread or Rreaddir whose frame is complete but for size and tag.
+type rawReply struct {
+	message
+	buffer *[]byte
+	weight int64
+}
+
+// answer queues the reply to r, and those to what flushed it, and gives up their
+// tags. Whoever then finds a tag unused is behind them in the queue.
+func (c *conn) answer(r *request, m message, err error) {
+	var scratch [512]byte
+	frame := scratch[:0]
+	raw, isRaw := m.(*rawReply)
+	if isRaw {
+		finishFrame(*raw.buffer, r.tag)
+		if raw.weight == 0 {
+			frame = *raw.buffer
+		}
+	} else {
+		ok := false
+		if err == nil {
+			frame, ok = r.codec.appendMessage(frame, r.tag, m)
+			ok = ok && (c.msize == 0 || len(frame) <= c.msize)
+		}
+		if !ok {
+			if err == nil {
+				err = EIO
+			}
+			frame, _ = r.codec.appendMessage(scratch[:0], r.tag, errorReply(r.codec.dialect, err))
+		}
+	}
+	c.stats.served.Add(1)
+	c.mu.Lock()
+	for c.out.bytes > outLimit && c.out.err == nil {
+		if c.out.writing {
+			c.out.room.Wait()
+			continue
+		}
+		c.mu.Unlock()
+		c.flush()
+		c.mu.Lock()
+	}
+	if isRaw && raw.weight > 0 {
+		c.out.addRaw(raw)
+	} else {
+		c.out.add(frame)
+	}
+	c.settle(r)
+	c.mu.Unlock()
+	if isRaw && raw.weight == 0 {
+		putBuffer(raw.buffer)
+	}
+}
+
+// settle ends a request whose reply is queued, and answers its flushes, and theirs.
+// c.mu is held.
+func (c *conn) settle(r *request) {
+	if r.answered {
+		return
+	}
+	r.answered = true
+	if c.requests[r.tag] == r {
+		delete(c.requests, r.tag)
+		c.stats.requests.Add(-1)
+	}
+	if k := r.claim; k != nil {
+		if c.claims[k.fid] == k {
+			delete(c.claims, k.fid)
+		}
+		close(k.done)
+	}
+	for _, f := range r.flushes {
+		c.out.add([]byte{headerLen, 0, 0, 0, kindTflush + 1, byte(f.tag), byte(f.tag >> 8)})
+		c.settle(f)
+	}
+}
