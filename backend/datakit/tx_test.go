@@ -191,3 +191,43 @@ func TestTxOddEntries(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestRetriesMakeProgress: whoever begins again after a conflict begins from
+// what it was refused for.
+func TestRetriesMakeProgress(t *testing.T) {
+	t.Parallel()
+	s := openTest(t, Options{})
+	put(t, s, "main", "start", map[string]string{"n": "0"})
+	const clients, each = 4, 10
+	errs := make(chan error, clients)
+	for i := range clients {
+		go func() {
+			errs <- func() error {
+				for n := range each {
+					for tries := 0; ; tries++ {
+						_, err := tryPut(t.Context(), s, "main", "set", map[string]string{"n": fmt.Sprint(i, n)})
+						var conflict *ConflictError
+						if !errors.As(err, &conflict) {
+							if err != nil {
+								return err
+							}
+							break
+						}
+						if tries > clients*each {
+							return err
+						}
+					}
+				}
+				return nil
+			}()
+		}()
+	}
+	for range clients {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if log, err := s.Log(t.Context(), "main", 0, ""); err != nil || len(log) != clients*each+1 {
+		t.Errorf("%d commits, %v", len(log), err)
+	}
+}

@@ -2,6 +2,7 @@ package datakit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -195,7 +196,7 @@ func (tx *Tx) Commit(ctx context.Context, m Message) (c Commit, err error) {
 		if err := tx.nameLarge(ctx, true); err != nil {
 			return err
 		}
-		c, err = tx.store.land(ctx, tx.branch, m, func(b *batch, head Hash) (proposal, error) {
+		c, err = tx.store.decide(ctx, tx.branch, m, func(b *batch, head Hash) (proposal, error) {
 			return tx.propose(ctx, b, head)
 		})
 		if err == nil {
@@ -206,6 +207,30 @@ func (tx *Tx) Commit(ctx context.Context, m Message) (c Commit, err error) {
 		_ = tx.root.each(func(c *content) error { c.lent = true; return nil })
 		return err
 	})
+	return c, err
+}
+
+// decide is land for callers outside of the package. A commit may be refused for
+// what another one did that is not durable yet: then it waits for that. Else the
+// answer would be about something that a crash undoes, and who tries again would
+// begin from the old head again.
+func (s *Store) decide(ctx context.Context, branch string, m Message, change changer) (Commit, error) {
+	c, err := s.land(ctx, branch, m, change)
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) && !errors.Is(err, ErrNoChange) {
+		return c, err
+	}
+	s.mu.Lock()
+	st := s.branches[branch]
+	if st == nil || !st.pending {
+		s.mu.Unlock()
+		return c, err
+	}
+	pos := st.pos
+	s.mu.Unlock()
+	if failed := s.settle(pos); failed != nil {
+		return Commit{}, failed
+	}
 	return c, err
 }
 

@@ -25,7 +25,7 @@ func (s *Store) Revert(ctx context.Context, branch string, commit Hash, author A
 		return Commit{}, err
 	}
 	text := fmt.Sprintf("Revert %q\n\nThis reverts commit %s.", subject(raw.message), commit)
-	return s.land(ctx, branch, Message{Text: text, Author: author}, func(b *batch, head Hash) (proposal, error) {
+	return s.decide(ctx, branch, Message{Text: text, Author: author}, func(b *batch, head Hash) (proposal, error) {
 		ours, err := treeOf(b, head)
 		if err != nil {
 			return proposal{}, err
@@ -54,7 +54,7 @@ func (s *Store) Restore(ctx context.Context, branch string, commit Hash, author 
 		return Commit{}, err
 	}
 	text := fmt.Sprintf("Restore %q\n\nThis restores the files of commit %s.", subject(raw.message), commit)
-	return s.land(ctx, branch, Message{Text: text, Author: author}, func(_ *batch, head Hash) (proposal, error) {
+	return s.decide(ctx, branch, Message{Text: text, Author: author}, func(_ *batch, head Hash) (proposal, error) {
 		return proposal{raw.tree, parentsOf(head)}, nil
 	})
 }
@@ -82,7 +82,7 @@ func (s *Store) RestorePath(ctx context.Context, branch string, commit Hash, pat
 		return Commit{}, err
 	}
 	text := fmt.Sprintf("Restore %s of %q\n\nThis restores it as commit %s has it.", clip(path), subject(raw.message), commit)
-	return s.land(ctx, branch, Message{Text: text, Author: author}, func(b *batch, head Hash) (proposal, error) {
+	return s.decide(ctx, branch, Message{Text: text, Author: author}, func(b *batch, head Hash) (proposal, error) {
 		ours, err := treeOf(b, head)
 		if err != nil {
 			return proposal{}, err
