@@ -28,11 +28,24 @@ type world struct {
 	ctx   context.Context
 }
 
+// newWorld has a store in memory, which behaves as one on disk.
 func newWorld(t testing.TB, opt Options) *world {
+	store, err := datakit.OpenMemory(datakit.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newWorldOn(t, store, opt)
+}
+
+func newDiskWorld(t testing.TB, opt Options) *world {
 	store, err := datakit.Open(t.Context(), t.TempDir()+"/repo", datakit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newWorldOn(t, store, opt)
+}
+
+func newWorldOn(t testing.TB, store *datakit.Store, opt Options) *world {
 	w := &world{t: t, store: store, s: New(store, opt), ctx: t.Context()}
 	t.Cleanup(func() {
 		// Everything that belonged to a client has to be gone with it.

@@ -13,7 +13,7 @@ import (
 // The cases of DataKit's own server and client tests, by what they test.
 
 func TestTransaction(t *testing.T) {
-	u := newWorld(t, Options{}).plain()
+	u := newDiskWorld(t, Options{}).plain()
 	equalList(t, "root", u.ls("/"), "branch", "commits", "ctl", "debug", "query", "remotes", "snapshots", "trees")
 	u.mkdir("branch/dev")
 	equal(t, "head of a new branch", u.cat("branch/dev/head"), "\n")
@@ -211,7 +211,7 @@ func TestEmptyReads(t *testing.T) {
 }
 
 func TestReflog(t *testing.T) {
-	w := newWorld(t, Options{})
+	w := newDiskWorld(t, Options{})
 	u, reader := w.plain(), w.plain()
 	first := u.put("dev", "a", "0")
 	s := reader.follow("branch/dev/reflog")
@@ -394,7 +394,7 @@ func TestParents(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	u := newWorld(t, Options{}).plain()
+	u := newDiskWorld(t, Options{}).plain()
 	base := u.put("main", "same", "1", "ours", "1", "theirs", "1", "dir/both", "1")
 	u.mkdir("branch/side")
 	u.say("branch/side/fast-forward", base)
@@ -510,7 +510,7 @@ func TestMakeDirsRemove(t *testing.T) {
 }
 
 func TestLinks(t *testing.T) {
-	u := newWorld(t, Options{}).plain()
+	u := newDiskWorld(t, Options{}).plain()
 	x := u.begin("dev", "t")
 	dir, err := u.Root().Walk(u.ctx, elements(x.dir+"/rw")...)
 	u.must(err)
@@ -543,7 +543,7 @@ func TestLinks(t *testing.T) {
 }
 
 func TestLargeWrite(t *testing.T) {
-	u := newWorld(t, Options{}).plain()
+	u := newDiskWorld(t, Options{}).plain()
 	text := strings.Repeat("0123456789abcdef", 40<<10) // several messages
 	u.put("dev", "big", text)
 	if u.cat("branch/dev/ro/big") != text {

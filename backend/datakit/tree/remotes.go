@@ -292,6 +292,11 @@ func (v *view) remotePush(ctx context.Context, name, input string) ([]byte, erro
 	if err := v.need(branch, Read); err != nil {
 		return nil, err
 	}
+	if head, err := v.s.head(branch); err != nil {
+		return nil, err
+	} else if head.IsZero() {
+		return nil, faultf(ninep.ENOENT, "error: there is no branch %q to push", clip(branch))
+	}
 	err := v.transfer(name, "push", branch, func() error { return v.s.opt.Remotes.Push(ctx, name, branch, force) })
 	var refused *fault
 	if err != nil && !errors.As(err, &refused) {

@@ -43,8 +43,8 @@ func (s *Server) begin(ctx context.Context, v *view, branch, name string) (*tran
 	if err := v.need(branch, Write); err != nil {
 		return nil, err
 	}
-	if s.transaction(branch, name) != nil {
-		return nil, errThere
+	if err := s.room(v.x, branch, name); err != nil {
+		return nil, err
 	}
 	tx, err := s.store.Begin(ctx, branch)
 	if err != nil {
@@ -62,16 +62,30 @@ func (s *Server) begin(ctx context.Context, v *view, branch, name string) (*tran
 	return t, nil
 }
 
+// room tells whether a session may begin a transaction of this name.
+func (s *Server) room(x *Session, branch, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roomLocked(x, branch, name)
+}
+
+func (s *Server) roomLocked(x *Session, branch, name string) error {
+	if s.transactions[branch][name] != nil {
+		return errThere
+	}
+	if x.open >= s.opt.MaxTransactions {
+		return faultf(ninep.ENFILE, "At most %d transactions can be open at a time: commit or close one", s.opt.MaxTransactions)
+	}
+	return nil
+}
+
 func (s *Server) register(t *transaction) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.roomLocked(t.session, t.branch, t.name); err != nil {
+		return err
+	}
 	byName := s.transactions[t.branch]
-	if byName[t.name] != nil {
-		return errThere
-	}
-	if t.session.open >= s.opt.MaxTransactions {
-		return faultf(ninep.ENFILE, "At most %d transactions can be open at a time: commit or close one", s.opt.MaxTransactions)
-	}
 	if byName == nil {
 		byName = map[string]*transaction{}
 		s.transactions[t.branch] = byName
