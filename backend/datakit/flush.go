@@ -49,6 +49,7 @@ func (s *Store) kick() {
 
 func (s *Store) flushLoop() {
 	pause, backoff := holdFor, time.Duration(0)
+	var noRepack time.Time // before this
 	for {
 		timer := time.NewTimer(pause)
 		select {
@@ -62,7 +63,13 @@ func (s *Store) flushLoop() {
 		due := time.Since(s.lastCheckpoint) > checkpointEvery
 		s.mu.Unlock()
 		if err == nil && (due || s.journal.Nearly()) {
-			err = s.checkpoint()
+			if err = s.checkpoint(); err == nil && time.Now().After(noRepack) {
+				// That packs stay small is no reason to hold commits back.
+				if packing := s.repack(); packing != nil {
+					noRepack = time.Now().Add(repackEvery)
+					s.opt.Log.Warn("cannot merge small packs", "error", packing)
+				}
+			}
 		}
 		pause = holdFor + restFor
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	maxPacks  = 512      // open packs
+	maxPacks  = 4096     // open packs; repack keeps ours far below
 	packCache = 16 << 20 // bytes of bases of deltas
 )
 
