@@ -2,6 +2,7 @@ package tree
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -128,10 +129,15 @@ func (rules Rules) Access(peer ninep.Peer, user, branch string) Access {
 }
 
 func (r rule) fits(peer ninep.Peer, user string) bool {
-	tcp := peer.UID < 0 && peer.Addr != ""
 	return (r.uid < 0 || r.uid == peer.UID) &&
 		(r.user == "" || r.user == user) &&
-		(r.socket == "" || (r.socket == "tcp") == tcp)
+		(r.socket == "" || (r.socket == "tcp") == isTCP(peer))
+}
+
+// isTCP tells by the address: that of a Unix socket has no port, if it has a name at all.
+func isTCP(peer ninep.Peer) bool {
+	_, err := netip.ParseAddrPort(peer.Addr)
+	return err == nil
 }
 
 // match compares with a pattern in which "*" stands for any text. It goes back to

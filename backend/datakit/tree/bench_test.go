@@ -171,3 +171,53 @@ func benchWake(b *testing.B, watchers int) {
 	b.ReportMetric(float64(waits[len(waits)/2].Microseconds()), "p50-µs")
 	b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds()), "p99-µs")
 }
+
+// BenchmarkWakeAlone is BenchmarkWake without 9P: from the move of a branch to when
+// the last of 1,000 handles has its line.
+func BenchmarkWakeAlone(b *testing.B) {
+	const watchers = 1000
+	w := newWorld(b, Options{})
+	x := w.s.Session(ninep.Peer{UID: -1})
+	defer x.Close()
+	v := x.Root(ninep.AttachRequest{Name: "plain"}).(*dir).v
+	ctx, cancel := context.WithCancel(b.Context())
+	woken := make(chan struct{}, watchers)
+	ended := make(chan struct{}, watchers)
+	for range watchers {
+		h, err := v.watch("w", "main", "head", pointKey{}).Open(ctx, ninep.ReadOnly)
+		if err != nil {
+			b.Fatal(err)
+		}
+		go func() {
+			defer func() { h.Close(); ended <- struct{}{} }()
+			p, offset := make([]byte, 64), int64(0)
+			for {
+				n, err := h.(ninep.Reader).ReadAt(ctx, p, offset)
+				if err != nil {
+					return
+				}
+				offset += int64(n)
+				woken <- struct{}{}
+			}
+		}()
+	}
+	for range watchers {
+		<-woken
+	}
+	w.s.hub.mu.Lock()
+	branch := w.s.hub.branches["main"]
+	w.s.hub.mu.Unlock()
+	branch.mu.Lock()
+	point := branch.points[pointKey{}]
+	branch.mu.Unlock()
+	for i := 0; b.Loop(); i++ {
+		point.set(fmt.Sprint(i))
+		for range watchers {
+			<-woken
+		}
+	}
+	cancel()
+	for range watchers {
+		<-ended
+	}
+}

@@ -84,11 +84,16 @@ func (w *world) join(peer ninep.Peer, aname string) *guest {
 
 func (w *world) connect(client, server net.Conn, peer ninep.Peer, aname string) *guest {
 	w.t.Helper()
+	return w.connectIn(ninep.Dialect9P2000L, client, server, peer, aname)
+}
+
+func (w *world) connectIn(d ninep.Dialect, client, server net.Conn, peer ninep.Peer, aname string) *guest {
+	w.t.Helper()
 	ns := ninep.Server{NewTree: func(net.Conn) (ninep.Tree, error) { return w.s.Session(peer), nil }}
 	served := make(chan error, 1)
 	go func() { served <- ns.ServeConn(context.Background(), server) }()
 	counted := &countedConn{Conn: client}
-	c, err := ninep.NewClient(w.ctx, counted, ninep.AttachRequest{User: "tester", UID: 1000, Name: aname})
+	c, err := ninep.NewClientDialect(w.ctx, counted, ninep.AttachRequest{User: "tester", UID: 1000, Name: aname}, d)
 	if err != nil {
 		w.t.Fatal(err)
 	}

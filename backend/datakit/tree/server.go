@@ -41,7 +41,8 @@ type Options struct {
 const (
 	defaultIdle         = time.Hour
 	defaultTransactions = 64
-	maxWatchers         = 4096 // of one session
+	maxWatchers         = 4096 // live files of one session
+	maxReflogs          = 64   // of them, which cost the store more
 	maxEmptyBranches    = 256  // of one session
 )
 
@@ -194,19 +195,29 @@ func (s *Server) watching(w *watcher) (leave func(), err error) {
 	if w.session.watchers >= maxWatchers {
 		return nil, faultf(ninep.ENFILE, "at most %d live files can be open at a time", maxWatchers)
 	}
+	reflogs := 0
+	if w.kind == "reflog" {
+		reflogs = 1
+	}
+	if w.session.reflogs+reflogs > maxReflogs {
+		return nil, faultf(ninep.ENFILE, "at most %d reflogs can be open at a time", maxReflogs)
+	}
 	w.session.watchers++
+	w.session.reflogs += reflogs
 	s.watchers[w] = true
 	s.changed()
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		w.session.watchers--
+		w.session.reflogs -= reflogs
 		delete(s.watchers, w)
 		s.changed()
 	}, nil
 }
 
 func (s *Server) stats() query.Stats {
+	store := s.store.Stats()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	open := 0
@@ -214,7 +225,7 @@ func (s *Server) stats() query.Stats {
 		open += len(byName)
 	}
 	return query.Stats{
-		Store: s.store.Stats(), Transactions: open, Watchers: len(s.watchers), Sessions: len(s.sessions),
+		Store: store, Transactions: open, Watchers: len(s.watchers), Sessions: len(s.sessions),
 		Commits: s.counter.commits.Load(), Refused: s.counter.refused.Load(), Expired: s.counter.expired.Load(),
 	}
 }

@@ -21,13 +21,14 @@ type Session struct {
 	account string // of the peer's UID
 	program func() string
 
-	mu     sync.Mutex
-	user   string          // of the last attach
-	made   map[string]bool // branches without a commit
-	closed bool
+	mu   sync.Mutex
+	user string          // of the last attach
+	made map[string]bool // branches without a commit
 
-	open     int // transactions; guarded by Server.mu
-	watchers int // guarded by Server.mu
+	// Guarded by Server.mu.
+	open     int // transactions
+	watchers int
+	reflogs  int // of the watchers
 }
 
 // Session makes the session of a connection. Close must be called in the end. It
@@ -64,9 +65,6 @@ func lookUpAccount(uid int) string {
 
 // Close closes the session's transactions. Its files must not be used any more.
 func (x *Session) Close() {
-	x.mu.Lock()
-	x.closed = true
-	x.mu.Unlock()
 	for _, t := range x.s.open("") {
 		if t.session == x {
 			t.close()
@@ -111,7 +109,11 @@ func (x *Session) Root(r ninep.AttachRequest) ninep.Node {
 func (x *Session) owner() query.Owner {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return query.Owner{User: x.user, UID: x.peer.UID, PID: x.peer.PID, Program: x.program(), Address: x.peer.Addr}
+	o := query.Owner{User: x.user, UID: x.peer.UID, PID: x.peer.PID, Program: x.program()}
+	if isTCP(x.peer) {
+		o.Address = x.peer.Addr
+	}
+	return o
 }
 
 // view is the tree as one attach sees it.
