@@ -144,16 +144,6 @@ func (s *shell) echo(line, path string) (string, error) {
 	return string(b[:n]), werr
 }
 
-func (s *shell) mkdir(path, name string) error {
-	_, dir, err := s.root.Walk(strings.Split(strings.Trim(path, "/"), "/"))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	_, err = dir.Mkdir(name, 0o755, 0, 0)
-	return err
-}
-
 // TestScript is the tree as a person at a shell uses it.
 func TestScript(t *testing.T) {
 	e := controltest.New()

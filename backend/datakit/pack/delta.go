@@ -1,7 +1,5 @@
 package pack
 
-import "slices"
-
 // A delta, in git's encoding: the size of the base and of the result, seven bits
 // a byte, low ones first; then commands. A byte with the top bit set copies from
 // the base: its lower bits say which bytes of offset (4) and size (3) follow,
@@ -100,40 +98,4 @@ func appendDeltaSize(b []byte, v int) []byte {
 		b = append(b, byte(v)|128)
 	}
 	return append(b, byte(v))
-}
-
-// appendCopy writes commands that copy n bytes of the base. One copies 64 KiB at
-// most, since old readers know no third byte of size.
-func appendCopy(b []byte, offset, n int) []byte {
-	for n > 0 {
-		part := min(n, 64<<10)
-		at := len(b)
-		b = append(b, 128)
-		for i, v := 0, offset; v > 0; i, v = i+1, v>>8 {
-			if v&255 != 0 {
-				b[at] |= 1 << i
-				b = append(b, byte(v))
-			}
-		}
-		if part < 64<<10 {
-			for i, v := 4, part; v > 0; i, v = i+1, v>>8 {
-				if v&255 != 0 {
-					b[at] |= 1 << i
-					b = append(b, byte(v))
-				}
-			}
-		}
-		offset, n = offset+part, n-part
-	}
-	return b
-}
-
-func appendLiteral(b, data []byte) []byte {
-	b = slices.Grow(b, len(data)+len(data)/127+1)
-	for len(data) > 0 {
-		n := min(len(data), 127)
-		b = append(append(b, byte(n)), data[:n]...)
-		data = data[n:]
-	}
-	return b
 }

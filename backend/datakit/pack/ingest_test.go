@@ -110,9 +110,20 @@ func (d *dribble) Read(b []byte) (int, error) {
 func TestIndexCompletesThinPacks(t *testing.T) {
 	repo, dir := newRepo(t)
 	history(t, repo, 60, 100)
+	// A change to a large file, sent as a delta against the one that the peer has.
+	var big strings.Builder
+	for i := range 500 {
+		fmt.Fprintf(&big, "line %d of a large file\n", i*i)
+	}
+	commitBig := func(text, from string) {
+		gitIn(t, repo, fmt.Sprintf("commit refs/heads/main\ncommitter a <a@b> 1100000000 +0000\ndata 1\nx\nfrom %s\nM 100644 inline big\ndata %d\n%s\ndone\n", from, len(text), text),
+			"-c", "fastimport.unpackLimit=0", "fast-import", "--quiet", "--done")
+	}
+	commitBig(big.String(), "refs/heads/main^0")
 	git(t, repo, "repack", "-adfq")
 	r := open(t, packsIn(t, dir)[0])
-	thin := gitIn(t, repo, "main\n^main~10\n", "pack-objects", "--revs", "--thin", "--no-reuse-delta", "--stdout", "-q")
+	commitBig(big.String()+"one more\n", "refs/heads/main^0")
+	thin := gitIn(t, repo, "main\n^main~1\n", "pack-objects", "--revs", "--thin", "--stdout", "-q")
 	if _, err := indexBytes(t, []byte(thin), t.TempDir(), IndexOptions{}); !errors.Is(err, ErrDamaged) {
 		t.Fatalf("a thin pack alone: %v", err)
 	}

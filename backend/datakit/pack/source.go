@@ -129,15 +129,6 @@ func (i *inflater) all(size, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// header reads the header of an entry.
-func (s *source) header(offset int64) (entryHeader, error) {
-	i, h, err := s.open(offset)
-	if err == nil {
-		i.release()
-	}
-	return h, err
-}
-
 // inflate reads what is compressed in an entry: an object, or a delta.
 func (s *source) inflate(offset int64) ([]byte, entryHeader, error) {
 	i, h, err := s.open(offset)

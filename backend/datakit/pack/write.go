@@ -153,23 +153,6 @@ func (p *writer) object(h Hash, kind Kind, data []byte) error {
 	return nil
 }
 
-// raw writes an entry whose compressed bytes the caller has: an object (base is
-// 0), or a delta against the entry at the offset base. size is that of the
-// uncompressed object or delta.
-func (p *writer) raw(h Hash, kind Kind, size, base int64, compressed io.Reader) error {
-	if err := p.begin(h, kind, size, base); err != nil {
-		return err
-	}
-	if _, err := io.Copy(onlyWriter{p}, compressed); err != nil {
-		return err
-	}
-	p.end()
-	return nil
-}
-
-// onlyWriter keeps io.Copy from looking for a ReadFrom.
-type onlyWriter struct{ io.Writer }
-
 // close writes the trailer and returns it.
 func (p *writer) close() (Hash, error) {
 	if len(p.entries) != p.count {
