@@ -21,7 +21,11 @@
 //	snapshots/COMMIT/            ro/ hash msg parents author date diff/
 //	commits/COMMIT               JSON
 //	trees/ID                     what tree.live named
-//	remotes/NAME/                url fetch head push auto-push status
+//	remotes/NAME/                mkdir, rmdir, mv
+//	    url auto-push            write it, or on or off; read it
+//	    fetch push               write a branch; "+" before it pushes over what is there
+//	    head                     the commit fetched last, then each later one
+//	    status                   how the last transfers went
 //	query/*                      see package query
 //	debug/src/NAME/              doc level
 //	ctl                          restore, restore-path, revert, close
@@ -54,6 +58,12 @@
 //	ENOENT     no such branch, commit, file, or transaction (any more)
 //	ENOTEMPTY  rmdir of a directory in rw/ that is not empty
 //	EROFS      what is read only
+//
+// # Access
+//
+// Options.Access guards branches, by who the system says the client is; a remote N
+// is guarded as if it were a branch remotes/N. What is named by a hash is not
+// guarded: whoever knows the hash of a commit can read it.
 //
 // # Live files
 //

@@ -86,6 +86,7 @@ var known = []struct {
 	{datakit.ErrClosed, ninep.ENOENT, ""},
 	{datakit.ErrLocked, ninep.EBUSY, ""},
 	{datakit.ErrReadOnly, ninep.EROFS, ""},
+	{datakit.ErrNoSpace, ninep.ENOSPC, ""},
 	{datakit.ErrTooLarge, ninep.EFBIG, ""},
 	{datakit.ErrBadPath, ninep.EINVAL, ""},
 	{datakit.ErrBadBranch, ninep.EINVAL, ""},

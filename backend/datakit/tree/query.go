@@ -83,16 +83,13 @@ func (v *view) askBranches() ([]query.Branch, error) {
 		if err != nil {
 			return nil, err
 		}
-		b := query.Branch{Name: name, Head: head, Access: v.access(name).String()}
-		if !head.IsZero() {
-			c, err := v.s.store.Commit(head)
-			if err != nil {
-				return nil, err
-			}
-			b.Author, b.Time = c.Author, c.Time
-			b.Subject, _, _ = strings.Cut(c.Message, "\n")
+		made, err := v.s.summaries.of(head)
+		if err != nil {
+			return nil, err
 		}
-		all = append(all, b)
+		all = append(all, query.Branch{
+			Name: name, Head: head, Author: made.author, Time: made.time, Subject: made.subject, Access: v.access(name).String(),
+		})
 	}
 	return all, nil
 }

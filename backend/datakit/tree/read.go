@@ -95,7 +95,8 @@ func (n readNode) Attr(context.Context) (ninep.Attr, error) {
 			return ninep.Attr{}, wire(err)
 		}
 	}
-	return n.t.v.attr(wireMode(e.Mode), size, n.t.v.s.times.of(sn.Commit())), nil
+	made, err := n.t.v.s.summaries.of(sn.Commit())
+	return n.t.v.attr(wireMode(e.Mode), size, made.time), wire(err)
 }
 
 // SetAttr refuses every change.
@@ -261,34 +262,43 @@ func (v *view) objects() ninep.Node {
 	})
 }
 
-// times remembers when commits were made: a kernel asks for each file it shows.
-type times struct {
+// summaries remembers who made commits, and when: a kernel asks for each file that
+// it shows, and a window for each branch.
+type summaries struct {
 	store *datakit.Store
 
 	mu    sync.Mutex
-	known map[datakit.Hash]time.Time
+	known map[datakit.Hash]summary
 }
 
-const maxTimes = 1024
+type summary struct {
+	author, subject string
+	time            time.Time
+}
 
-func (t *times) of(commit datakit.Hash) time.Time {
+const maxSummaries = 8192
+
+// of returns the zero summary for no commit.
+func (t *summaries) of(commit datakit.Hash) (summary, error) {
 	t.mu.Lock()
-	when, ok := t.known[commit]
+	known, ok := t.known[commit]
 	t.mu.Unlock()
 	if ok || commit.IsZero() {
-		return when
+		return known, nil
 	}
 	c, err := t.store.Commit(commit)
 	if err != nil {
-		return time.Time{}
+		return summary{}, err
 	}
+	known = summary{author: c.Author, time: c.Time}
+	known.subject, _, _ = strings.Cut(c.Message, "\n")
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.known) >= maxTimes || t.known == nil {
-		t.known = map[datakit.Hash]time.Time{}
+	if len(t.known) >= maxSummaries || t.known == nil {
+		t.known = map[datakit.Hash]summary{}
 	}
-	t.known[commit] = c.Time
-	return c.Time
+	t.known[commit] = known
+	return known, nil
 }
 
 // diffText is how diff/COMMIT lists changes.

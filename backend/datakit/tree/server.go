@@ -49,15 +49,15 @@ const (
 // Server is what all connections to one store share: the open transactions, the
 // watchers and the remotes. Its methods may be called concurrently.
 type Server struct {
-	store   *datakit.Store
-	opt     Options
-	log     *slog.Logger
-	sources []Source
-	qids    qids
-	started time.Time
-	hub     hub
-	times   times
-	counter counters
+	store     *datakit.Store
+	opt       Options
+	log       *slog.Logger
+	sources   []Source
+	qids      qids
+	started   time.Time
+	hub       hub
+	summaries summaries
+	counter   counters
 
 	mu           sync.Mutex
 	sessions     map[*Session]bool
@@ -86,7 +86,7 @@ func New(store *datakit.Store, opt Options) *Server {
 		sessions: map[*Session]bool{}, transactions: map[string]map[string]*transaction{},
 		watchers: map[*watcher]bool{}, listeners: map[chan struct{}]bool{}, remotes: map[string]*remote{},
 	}
-	s.times = times{store: store}
+	s.summaries = summaries{store: store}
 	s.hub = hub{s: s, branches: map[string]*branchWatch{}}
 	own := Source{Name: "tree", Doc: "the file tree: sessions, transactions, watches", Level: new(slog.LevelVar)}
 	s.sources = append([]Source{own}, opt.Sources...)
