@@ -69,8 +69,7 @@ type Server struct {
 
 type counters struct{ commits, refused, expired atomic.Uint64 }
 
-// New makes a server. It starts nothing: transactions time out, and branches are
-// pushed, while Run runs.
+// New makes a server. It starts nothing: transactions time out while Run runs.
 func New(store *datakit.Store, opt Options) *Server {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
