@@ -123,7 +123,8 @@ func TestIndexCompletesThinPacks(t *testing.T) {
 	git(t, repo, "repack", "-adfq")
 	r := open(t, packsIn(t, dir)[0])
 	commitBig(big.String()+"one more\n", "refs/heads/main^0")
-	thin := gitIn(t, repo, "main\n^main~1\n", "pack-objects", "--revs", "--thin", "--stdout", "-q")
+	// A bitmap would hide from git what the peer has.
+	thin := gitIn(t, repo, "main\n^main~1\n", "pack-objects", "--revs", "--thin", "--no-use-bitmap-index", "--stdout", "-q")
 	if _, err := indexBytes(t, []byte(thin), t.TempDir(), IndexOptions{}); !errors.Is(err, ErrDamaged) {
 		t.Fatalf("a thin pack alone: %v", err)
 	}
