@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -96,6 +97,9 @@ func (n readNode) Attr(context.Context) (ninep.Attr, error) {
 		}
 	}
 	made, err := n.t.v.s.summaries.of(sn.Commit())
+	if errors.Is(err, datakit.ErrNotExist) { // ours of a merge: made for it, and not in the store
+		made, err = summary{time: time.Now()}, nil
+	}
 	return n.t.v.attr(wireMode(e.Mode), size, made.time), wire(err)
 }
 
