@@ -88,17 +88,17 @@ func (l *lab) start(ready, name string, args ...string) (stop func(hard bool)) {
 		l.Fatal(err)
 	}
 	seen, drained := make(chan bool, 1), make(chan struct{})
-	go func() {
+	go func(wanted string) {
 		defer close(drained)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if ready != "" && strings.Contains(lines.Text(), ready) {
+			if wanted != "" && strings.Contains(lines.Text(), wanted) {
 				seen <- true
-				ready = ""
+				wanted = ""
 			}
 		}
 		_, _ = io.Copy(io.Discard, out) // a line that was too long
-	}()
+	}(ready)
 	stopped := false
 	stop = func(hard bool) {
 		if stopped {
