@@ -300,6 +300,7 @@ func benchNews(b *testing.B, watchers, conns int) {
 		defer clients[i].Close()
 	}
 	took := make(chan time.Duration, watchers)
+	again := make(chan struct{}, watchers)
 	start := time.Now()
 	var event time.Duration // set before news is closed
 	for i := range watchers {
@@ -317,6 +318,10 @@ func benchNews(b *testing.B, watchers, conns int) {
 					return
 				}
 				took <- time.Since(start) - event
+				select { // all have been woken
+				case <-again:
+				case <-ctx.Done():
+				}
 			}
 		})
 	}
@@ -334,6 +339,9 @@ func benchNews(b *testing.B, watchers, conns int) {
 		close(old)
 		for range watchers {
 			all = append(all, <-took)
+		}
+		for range watchers {
+			again <- struct{}{}
 		}
 	}
 	slices.Sort(all)

@@ -19,7 +19,9 @@ import (
 var ErrClosed = errors.New("9P connection is closed")
 
 const (
-	maxCalls = 512 // calls under way; more wait
+	// maxCalls is how many calls are under way at once; more wait. It is less than
+	// what a Server accepts by default.
+	maxCalls = 2000
 
 	// A server that neither reads for this long, nor answers Tflush in that time,
 	// is given up: waiting on would make cancelled calls hang.
@@ -34,13 +36,19 @@ type Client struct {
 	in      *bufio.Reader
 	msize   int
 	dialect Dialect
+	ordered bool // the server promises the order of requests: see versionOrdered
 	root    *File
-	tags    chan uint16 // the tags that are free
+	slots   chan struct{} // holds one for each call under way
 
-	writing sync.Mutex
+	writing  sync.Mutex
+	deadline time.Time // of writing
+	later    []byte    // messages that nobody waits for; they go with the next, or soon
+	soon     *time.Timer
+	armed    bool // soon is set
 
 	mu      sync.Mutex
-	calls   [maxCalls]*call
+	calls   []*call  // by tag; kept to be used again
+	free    []uint16 // the tags of calls that are not under way
 	nextFid uint32
 	fids    []uint32 // numbers to use again
 	err     error    // why it ended
@@ -51,10 +59,13 @@ type Client struct {
 // A call is a request that waits for its answer. The flush of tag t has the tag
 // t+maxCalls, so that there is always one for it.
 type call struct {
+	tag     uint16
+	busy    bool // guarded by Client.mu
 	want    uint8
 	into    []byte // where the data of an Rread goes
 	answer  chan answer
-	flushed chan struct{}
+	flushed chan struct{} // made by flush; guarded by Client.mu
+	forget  *File         // a file that is given up with the answer, for which nobody waits
 }
 
 type answer struct {
@@ -86,13 +97,10 @@ func NewClientDialect(ctx context.Context, nc net.Conn, who AttachRequest, d Dia
 	c := &Client{
 		dialect: d,
 		nc:      nc,
-		in:      bufio.NewReaderSize(nc, 16<<10),
+		in:      bufio.NewReaderSize(nc, 32<<10),
 		msize:   MaxMessage,
-		tags:    make(chan uint16, maxCalls),
+		slots:   make(chan struct{}, maxCalls),
 		done:    make(chan struct{}),
-	}
-	for t := range uint16(maxCalls) {
-		c.tags <- t
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()
@@ -115,9 +123,25 @@ func NewClientDialect(ctx context.Context, nc net.Conn, who AttachRequest, d Dia
 	return c, nil
 }
 
-// version agrees on the message size. It runs before the reader does.
+// version agrees on the message size. It runs before the reader does. A server of
+// 9P2000.L is first asked for one that keeps the order of requests; one that takes
+// offence is asked again.
 func (c *Client) version() error {
-	frame, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{uint32(c.msize), c.dialect.String()})
+	if c.dialect != Dialect9P2000L {
+		return c.ask(c.dialect.String())
+	}
+	err := c.ask(versionOrdered)
+	if err == nil {
+		return nil
+	}
+	if again := c.ask(version9P2000L); again == nil || !isGone(again) {
+		return again
+	}
+	return err
+}
+
+func (c *Client) ask(version string) error {
+	frame, _ := (&codec{}).appendMessage(nil, noTag, &tVersion{uint32(c.msize), version})
 	if _, err := c.nc.Write(frame); err != nil {
 		return err
 	}
@@ -129,6 +153,7 @@ func (c *Client) version() error {
 	if _, err := io.ReadFull(c.in, body); err != nil {
 		return err
 	}
+	// Before there is a dialect servers say no in their own.
 	m, ok := (&codec{dialect: c.dialect}).parseMessage(kind, body)
 	switch m := m.(type) {
 	case *rLerror:
@@ -136,8 +161,10 @@ func (c *Client) version() error {
 	case *rError:
 		return remoteError(m)
 	case *rVersion:
-		if ok && m.version == c.dialect.String() && m.msize >= minMessage && m.msize <= uint32(c.msize) {
+		good := m.version == version || m.version == c.dialect.String()
+		if ok && good && m.msize >= minMessage && m.msize <= uint32(c.msize) {
 			c.msize = int(m.msize)
+			c.ordered = m.version == versionOrdered
 			return nil
 		}
 		return fmt.Errorf("server offers %q with messages of %d bytes, need %s: %w", m.version, m.msize, c.dialect, EPROTO)
@@ -201,7 +228,7 @@ func (c *Client) receiveOne() error {
 	var cl *call
 	if tag < 2*maxCalls {
 		c.mu.Lock()
-		cl = c.calls[tag%maxCalls]
+		cl = c.asked(tag)
 		c.mu.Unlock()
 	}
 	switch {
@@ -209,9 +236,9 @@ func (c *Client) receiveOne() error {
 		return fmt.Errorf("answer to tag %d that nobody asked: %w", tag, EPROTO)
 	case tag >= maxCalls: // Rflush, or an error that serves as well
 		c.mu.Lock()
-		c.calls[tag%maxCalls] = nil
+		cl.busy = false // now the tag may be used again
+		close(cl.flushed)
 		c.mu.Unlock()
-		close(cl.flushed) // now the tag may be used again
 		_, err = c.in.Discard(size)
 		return err
 	case kind == kindTread+1 && cl.want == kind:
@@ -224,6 +251,12 @@ func (c *Client) receiveOne() error {
 	m, ok := (&codec{dialect: c.dialect}).parseMessage(kind, body)
 	if !ok || kind != cl.want && kind != c.dialect.errorKind() {
 		return fmt.Errorf("answer of type %d to a request of type %d: %w", kind, cl.want-1, EPROTO)
+	}
+	if cl.forget != nil {
+		c.forget(cl.forget)
+		cl.forget = nil
+		c.retire(cl)
+		return nil
 	}
 	return cl.give(answer{m: m})
 }
@@ -269,6 +302,16 @@ func (c *Client) readHeader() (kind uint8, tag uint16, size int, err error) {
 	return h[4], binary.LittleEndian.Uint16(h[5:]), int(n) - headerLen, err
 }
 
+// asked is the call that a tag, or that of its flush, belongs to; nil if there is
+// none. c.mu is held.
+func (c *Client) asked(tag uint16) *call {
+	i := int(tag % maxCalls)
+	if i >= len(c.calls) || !c.calls[i].busy || tag >= maxCalls && c.calls[i].flushed == nil {
+		return nil
+	}
+	return c.calls[i]
+}
+
 // rpc sends a request and returns its answer; an Rlerror is returned as an Errno.
 func (c *Client) rpc(ctx context.Context, m message) (message, error) {
 	a, err := c.exchange(ctx, m, nil)
@@ -279,70 +322,118 @@ func (c *Client) rpc(ctx context.Context, m message) (message, error) {
 // the request and waits for the server to confirm: only then it is known whether
 // the request had an effect, and its tag is free.
 func (c *Client) exchange(ctx context.Context, m message, into []byte) (answer, error) {
-	if err := ctx.Err(); err != nil {
+	cl, err := c.begin(ctx, m, into)
+	if err != nil {
 		return answer{}, err
 	}
-	if c.dialect != Dialect9P2000L && newMessage(m.kind(), c.dialect) == nil {
-		return answer{}, ENOTSUP
-	}
-	var tag uint16
-	select {
-	case tag = <-c.tags:
-	case <-ctx.Done():
-		return answer{}, ctx.Err()
-	case <-c.done:
-		return answer{}, c.Err()
-	}
-	cl := &call{want: m.kind() + 1, into: into, answer: make(chan answer, 1), flushed: make(chan struct{})}
-	c.mu.Lock()
-	c.calls[tag] = cl
-	c.mu.Unlock()
-	if err := c.send(tag, m); errors.Is(err, EMSGSIZE) {
-		c.retire(tag)
+	if err := c.send(cl.tag, m); errors.Is(err, EMSGSIZE) {
+		c.retire(cl)
 		return answer{}, err
 	} else if err != nil {
-		c.nc.Close()
-		<-c.done
-		return answer{}, fmt.Errorf("%w: %w", ErrClosed, err)
+		return answer{}, c.broken(err)
+	}
+	return c.wait(ctx, cl)
+}
+
+// broken ends a connection that could not be written to.
+func (c *Client) broken(err error) error {
+	c.nc.Close()
+	<-c.done
+	return fmt.Errorf("%w: %w", ErrClosed, err)
+}
+
+// begin takes a call for m.
+func (c *Client) begin(ctx context.Context, m message, into []byte) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if c.dialect != Dialect9P2000L && newMessage(m.kind(), c.dialect) == nil {
+		return nil, ENOTSUP
 	}
 	select {
+	case c.slots <- struct{}{}:
+	default:
+		select {
+		case c.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-c.done:
+			return nil, c.Err()
+		}
+	}
+	return c.take(m, into), nil
+}
+
+// take is the part of begin that follows when there is a slot.
+func (c *Client) take(m message, into []byte) *call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var cl *call
+	if n := len(c.free); n > 0 {
+		cl = c.calls[c.free[n-1]]
+		c.free = c.free[:n-1]
+	} else {
+		cl = &call{tag: uint16(len(c.calls)), answer: make(chan answer, 1)}
+		c.calls = append(c.calls, cl)
+	}
+	cl.busy, cl.want, cl.into, cl.flushed = true, m.kind()+1, into, nil
+	return cl
+}
+
+// wait waits for the answer to a call that was sent.
+func (c *Client) wait(ctx context.Context, cl *call) (answer, error) {
+	select {
 	case a := <-cl.answer:
-		c.retire(tag)
+		c.retire(cl)
 		return a.result()
 	case <-c.done:
 		return answer{}, c.Err()
 	case <-ctx.Done():
-		return c.flush(ctx, tag, cl)
+		return c.flush(ctx, cl)
 	}
 }
 
-// retire makes a tag free whose request has been answered, or never sent.
-func (c *Client) retire(tag uint16) {
+// retire makes a call free whose request has been answered, or never sent.
+func (c *Client) retire(cl *call) {
 	c.mu.Lock()
-	c.calls[tag] = nil
+	cl.busy, cl.into = false, nil
+	c.free = append(c.free, cl.tag)
 	c.mu.Unlock()
-	c.tags <- tag
+	<-c.slots
 }
 
-func (c *Client) flush(ctx context.Context, tag uint16, cl *call) (answer, error) {
+func (c *Client) flush(ctx context.Context, cl *call) (answer, error) {
 	patience := time.AfterFunc(flushPatience, func() { c.nc.Close() })
 	defer patience.Stop()
-	if err := c.send(tag+maxCalls, &tFlush{tag}); err != nil {
+	flushed := make(chan struct{})
+	c.mu.Lock()
+	cl.flushed = flushed
+	c.mu.Unlock()
+	if err := c.send(cl.tag+maxCalls, &tFlush{cl.tag}); err != nil {
 		c.nc.Close()
 	}
+	var ended bool
 	select {
-	case <-cl.flushed:
-		c.tags <- tag
+	case <-flushed:
 	case <-c.done:
+		ended = true
 	}
+	var a answer
+	err := ctx.Err()
 	select {
-	case a := <-cl.answer: // it was done before the flush arrived
-		if a, err := a.result(); err == nil {
-			return a, nil
+	case a = <-cl.answer: // it was done before the flush arrived
+		if done, failed := a.result(); failed == nil {
+			a, err = done, nil
 		}
 	default:
 	}
-	return answer{}, ctx.Err()
+	if !ended {
+		c.retire(cl)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	return a, nil
 }
 
 func (a answer) result() (answer, error) {
@@ -374,8 +465,17 @@ func (c *Client) send(tag uint16, m message) error {
 	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	if err := c.nc.SetWriteDeadline(time.Now().Add(writePatience)); err != nil {
+	if err := c.extend(); err != nil {
 		return err
+	}
+	return c.write(frame, tail)
+}
+
+// write writes what was put off, and a message in one or two pieces. c.writing is held.
+func (c *Client) write(frame, tail []byte) error {
+	if len(c.later) > 0 {
+		frame = append(c.later, frame...)
+		c.later = frame[:0]
 	}
 	if tail != nil {
 		_, err := (&net.Buffers{frame, tail}).WriteTo(c.nc)
@@ -383,6 +483,48 @@ func (c *Client) send(tag uint16, m message) error {
 	}
 	_, err := c.nc.Write(frame)
 	return err
+}
+
+// putOff is how long a message may wait for another to go with.
+const putOff = time.Millisecond
+
+// sendLater sends a message for which nobody waits.
+func (c *Client) sendLater(tag uint16, m message) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.later, _ = (&codec{dialect: c.dialect}).appendMessage(c.later, tag, m)
+	switch {
+	case c.armed:
+	case c.soon == nil:
+		c.soon = time.AfterFunc(putOff, c.sendNow)
+	default:
+		c.soon.Reset(putOff)
+	}
+	c.armed = true
+}
+
+// sendNow sends what was put off and found nothing to go with.
+func (c *Client) sendNow() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.armed = false
+	if len(c.later) == 0 {
+		return
+	}
+	if c.extend() != nil || c.write(nil, nil) != nil {
+		c.nc.Close() // ends the reader
+	}
+}
+
+// extend lets writing last for writePatience from now on, give or take a second:
+// to set a deadline for each message costs more than the rest of it. c.writing is held.
+func (c *Client) extend() error {
+	now := time.Now()
+	if c.deadline.Sub(now) > writePatience {
+		return nil
+	}
+	c.deadline = now.Add(writePatience + time.Second)
+	return c.nc.SetWriteDeadline(c.deadline)
 }
 
 // newFile takes a fid number.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"time"
 )
 
@@ -264,23 +263,6 @@ func (f *File) Rename(ctx context.Context, oldName string, newDir *File, newName
 	return f.fail("rename "+oldName, err)
 }
 
-// readAll reads to the end, or until there are limit bytes.
-func readAll(ctx context.Context, f *File, limit int) ([]byte, error) {
-	var out []byte
-	for len(out) < limit {
-		out = slices.Grow(out, min(max(4096, len(out)), limit-len(out)))
-		n, err := f.ReadAt(ctx, out[len(out):min(cap(out), limit)], int64(len(out)))
-		out = out[:len(out)+n]
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return out, err
-		}
-	}
-	return out, nil
-}
-
 // Remove removes the file f and closes f, even if it fails.
 func (f *File) Remove(ctx context.Context) error {
 	_, err := f.c.rpc(ctx, &tRemove{f.id})
@@ -316,29 +298,8 @@ type FileInfo struct {
 
 // Open opens the file at a slash path below the root.
 func (c *Client) Open(ctx context.Context, name string, flags OpenFlags) (*File, error) {
-	f, err := c.root.Walk(ctx, elements(name)...)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Open(ctx, flags); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// ReadFile returns a whole file; EFBIG if it has more than limit bytes.
-func (c *Client) ReadFile(ctx context.Context, name string, limit int) ([]byte, error) {
-	f, err := c.Open(ctx, name, ReadOnly)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := readAll(ctx, f, limit+1)
-	if err == nil && len(b) > limit {
-		return nil, f.fail("read", EFBIG)
-	}
-	return b, err
+	f, _, err := c.root.openAt(ctx, elements(name), flags, nil)
+	return f, err
 }
 
 // WriteFile replaces the content of a file, which is made if it does not exist.
@@ -385,7 +346,7 @@ func (c *Client) ReadDir(ctx context.Context, name string) ([]Dirent, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.release()
 	return f.ReadDir(ctx)
 }
 
@@ -395,7 +356,7 @@ func (c *Client) Stat(ctx context.Context, name string) (FileInfo, error) {
 	if err != nil {
 		return FileInfo{}, err
 	}
-	defer f.Close()
+	defer f.release()
 	a, err := f.Attr(ctx)
 	if err != nil {
 		return FileInfo{}, err

@@ -74,7 +74,7 @@ func (f *File) Xattr(ctx context.Context, name string) ([]byte, error) {
 		return nil, f.fail("getxattr", err)
 	}
 	defer x.Close()
-	return readAll(ctx, x, int(min(m.(*rXattrwalk).size, maxXattr)))
+	return readOn(ctx, x, nil, int(min(m.(*rXattrwalk).size, maxXattr)))
 }
 
 // Xattrs lists the names of the extended attributes.

@@ -15,7 +15,7 @@ type Limits struct {
 	Connections int   // 512; further ones are closed at once
 	MessageSize int   // MaxMessage; at most LargestMessage
 	Fids        int   // 65536 a connection; then ENFILE
-	Requests    int   // 1024 unanswered ones a connection; then EAGAIN
+	Requests    int   // 2048 unanswered ones a connection; then EAGAIN
 	Memory      int64 // 64 MiB of data on its way, a connection; then clients wait
 }
 
@@ -23,7 +23,7 @@ func (l Limits) withDefaults() Limits {
 	setDefault(&l.Connections, 512)
 	setDefault(&l.MessageSize, MaxMessage)
 	setDefault(&l.Fids, 65536)
-	setDefault(&l.Requests, 1024)
+	setDefault(&l.Requests, 2048)
 	setDefault(&l.Memory, 64<<20)
 	l.MessageSize = max(minMessage, min(l.MessageSize, LargestMessage))
 	l.Memory = max(l.Memory, int64(l.MessageSize))
