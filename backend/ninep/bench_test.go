@@ -299,8 +299,11 @@ func benchNews(b *testing.B, watchers, conns int) {
 		}
 		defer clients[i].Close()
 	}
-	took := make(chan time.Duration, watchers)
-	again := make(chan struct{}, watchers)
+	took := make([]time.Duration, watchers) // of the present event
+	var woken sync.WaitGroup
+	woken.Add(watchers)
+	again := make(chan struct{}) // closed when all are awake
+	var mu sync.Mutex            // of again
 	start := time.Now()
 	var event time.Duration // set before news is closed
 	for i := range watchers {
@@ -314,12 +317,16 @@ func benchNews(b *testing.B, watchers, conns int) {
 		readers.Go(func() {
 			p := make([]byte, 100)
 			for {
+				mu.Lock()
+				wait := again
+				mu.Unlock()
 				if _, err := f.ReadAt(context.Background(), p, 0); err != nil {
 					return
 				}
-				took <- time.Since(start) - event
-				select { // all have been woken
-				case <-again:
+				took[i] = time.Since(start) - event
+				woken.Done()
+				select {
+				case <-wait:
 				case <-ctx.Done():
 				}
 			}
@@ -337,12 +344,13 @@ func benchNews(b *testing.B, watchers, conns int) {
 		t.mu.Unlock()
 		event = time.Since(start)
 		close(old)
-		for range watchers {
-			all = append(all, <-took)
-		}
-		for range watchers {
-			again <- struct{}{}
-		}
+		woken.Wait()
+		all = append(all, took...)
+		woken.Add(watchers)
+		mu.Lock()
+		close(again)
+		again = make(chan struct{})
+		mu.Unlock()
 	}
 	slices.Sort(all)
 	b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-us")

@@ -44,6 +44,8 @@ type conn struct {
 	watch   *time.Timer
 	watched *request      // what watch has seen; used by it alone
 	slow    atomic.Uint64 // the kinds that took long last time, a bit for each
+	waiting atomic.Int64  // reads in Waiter.Wait, and since
+	soon    atomic.Bool   // somebody is about to flush
 	group   sync.WaitGroup
 	over    chan error // receives why the connection ended
 
@@ -131,7 +133,7 @@ func (c *conn) lead() {
 			continue // it is answered
 		}
 		if !c.guard(r, func() { c.handle(r) }) {
-			c.flush()
+			c.flushSoon()
 			return
 		}
 	}

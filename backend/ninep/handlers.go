@@ -277,6 +277,8 @@ func (c *conn) read(ctx *request, v view, m *tRead) (message, error) {
 	}
 	if w, ok := v.handle.(Waiter); ok {
 		c.handOver(ctx)
+		c.waiting.Add(1)
+		defer c.waiting.Add(-1)
 		if err := w.Wait(ctx, int64(m.offset)); err != nil {
 			return nil, err
 		}

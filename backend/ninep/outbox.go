@@ -2,6 +2,7 @@ package ninep
 
 import (
 	"net"
+	"runtime"
 	"sync"
 )
 
@@ -93,6 +94,22 @@ func (c *conn) flush() {
 		o.room.Broadcast()
 	}
 	o.writing = false
+}
+
+// manyWait is how many reads have to wait for it to be likely that others have
+// their news at the same time: their replies then leave together.
+const manyWait = 8
+
+// flushSoon is flush, after others that have replies now could queue theirs.
+func (c *conn) flushSoon() {
+	if c.waiting.Load() > manyWait {
+		if !c.soon.CompareAndSwap(false, true) {
+			return // who is about to do it has not begun
+		}
+		runtime.Gosched()
+		c.soon.Store(false)
+	}
+	c.flush()
 }
 
 func write(nc net.Conn, chunks []chunk) error {
