@@ -6,7 +6,7 @@ set -euo pipefail
 
 declare -A packages=(
   [run]="pkg-config libgtk-3-dev libwebkit2gtk-4.1-dev qemu-system-x86 erofs-utils e2fsprogs xz-utils zstd debian-archive-keyring ca-certificates"
-  [test]="qemu-utils tshark chromium xvfb xauth openbox wmctrl xdotool imagemagick x11-utils dbus dbus-x11 libglib2.0-bin at-spi2-core python3-pyatspi busybox-static docker.io jq curl fonts-dejavu-core iproute2 diod git fuse3"
+  [test]="qemu-utils tshark chromium xvfb xauth openbox wmctrl xdotool imagemagick x11-utils dbus dbus-x11 libglib2.0-bin at-spi2-core python3-pyatspi busybox-static docker.io jq curl fonts-dejavu-core iproute2 diod git fuse3 cpio"
 )
 
 for tool in go node npm gcc; do
