@@ -19,12 +19,13 @@ var (
 	ErrTooLarge = datakit.ErrTooLarge
 	ErrBadPath  = datakit.ErrBadPath
 
-	ErrExist          = errors.New("already exists")
-	ErrNotEmpty       = errors.New("not empty")
-	ErrNotFastForward = errors.New("not a fast-forward")
-	ErrConflicts      = errors.New("unresolved conflicts")
-	ErrDenied         = errors.New("not allowed")
-	ErrReadOnly       = errors.New("read-only")
+	ErrExist          = datakit.ErrExist
+	ErrNotEmpty       = datakit.ErrNotEmpty
+	ErrNotFastForward = datakit.ErrNotFastForward
+	ErrConflicts      = datakit.ErrConflicts
+
+	ErrDenied   = errors.New("not allowed")
+	ErrReadOnly = errors.New("read-only")
 	// ErrLost: the connection has ended.
 	ErrLost = ninep.ErrClosed
 )

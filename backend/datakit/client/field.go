@@ -73,25 +73,54 @@ func (f *field) Unset() Setting { return Setting{field: f} }
 
 func (f *field) to(value string) Setting { return Setting{f, value, true} }
 
-// StringField is a text.
-type StringField struct{ *field }
+// Field is a value of one type.
+type Field[T any] struct {
+	*field
+	format func(T) string
+	parse  func(string) (T, error)
+}
+
+func newField[T any](r *Record, key string, def T, format func(T) string, parse func(string) (T, error)) Field[T] {
+	check := func(s string) error {
+		_, err := parse(s)
+		return err
+	}
+	return Field[T]{r.field(key, format(def), true, check), format, parse}
+}
 
 // String adds a text. The file's final newline is not part of it.
-func (r *Record) String(key, def string) StringField {
-	return StringField{r.field(key, def, true, func(string) error { return nil })}
+func (r *Record) String(key, def string) Field[string] {
+	same := func(s string) string { return s }
+	return newField(r, key, def, same, func(s string) (string, error) { return s, nil })
+}
+
+// Int adds a whole number, in decimal digits.
+func (r *Record) Int(key string, def int) Field[int] {
+	return newField(r, key, def, strconv.Itoa, strconv.Atoi)
+}
+
+// Bool adds a truth value; files may also say 1 and 0, t and f.
+func (r *Record) Bool(key string, def bool) Field[bool] {
+	return newField(r, key, def, strconv.FormatBool, strconv.ParseBool)
+}
+
+// Duration adds a span of time, in Go's notation: 1m30s.
+func (r *Record) Duration(key string, def time.Duration) Field[time.Duration] {
+	return newField(r, key, def, time.Duration.String, time.ParseDuration)
 }
 
 // Get returns the value and the version in which it came to be.
-func (f StringField) Get() (string, Version) {
-	v, _, version := f.get()
-	return v, version
+func (f Field[T]) Get() (T, Version) {
+	text, _, version := f.get()
+	value, _ := f.parse(text) // look has checked it
+	return value, version
 }
 
 // To is a new value for SetMultiple.
-func (f StringField) To(value string) Setting { return f.to(value) }
+func (f Field[T]) To(value T) Setting { return f.to(f.format(value)) }
 
 // Set sets the value, for the reason that description gives.
-func (f StringField) Set(ctx context.Context, description, value string) error {
+func (f Field[T]) Set(ctx context.Context, description string, value T) error {
 	return f.record.SetMultiple(ctx, description, f.To(value))
 }
 
@@ -126,83 +155,5 @@ func (f StringRefField) To(value *string) Setting {
 
 // Set sets the value, for the reason that description gives; nil removes it.
 func (f StringRefField) Set(ctx context.Context, description string, value *string) error {
-	return f.record.SetMultiple(ctx, description, f.To(value))
-}
-
-// IntField is a whole number.
-type IntField struct{ *field }
-
-// Int adds a whole number, in decimal digits.
-func (r *Record) Int(key string, def int) IntField {
-	return IntField{r.field(key, strconv.Itoa(def), true, func(s string) error {
-		_, err := strconv.Atoi(s)
-		return err
-	})}
-}
-
-// Get returns the value and the version in which it came to be.
-func (f IntField) Get() (int, Version) {
-	v, _, version := f.get()
-	n, _ := strconv.Atoi(v) // look has checked it
-	return n, version
-}
-
-// To is a new value for SetMultiple.
-func (f IntField) To(value int) Setting { return f.to(strconv.Itoa(value)) }
-
-// Set sets the value, for the reason that description gives.
-func (f IntField) Set(ctx context.Context, description string, value int) error {
-	return f.record.SetMultiple(ctx, description, f.To(value))
-}
-
-// BoolField is "true" or "false".
-type BoolField struct{ *field }
-
-// Bool adds a truth value; files may also say 1 and 0, t and f.
-func (r *Record) Bool(key string, def bool) BoolField {
-	return BoolField{r.field(key, strconv.FormatBool(def), true, func(s string) error {
-		_, err := strconv.ParseBool(s)
-		return err
-	})}
-}
-
-// Get returns the value and the version in which it came to be.
-func (f BoolField) Get() (bool, Version) {
-	v, _, version := f.get()
-	b, _ := strconv.ParseBool(v) // look has checked it
-	return b, version
-}
-
-// To is a new value for SetMultiple.
-func (f BoolField) To(value bool) Setting { return f.to(strconv.FormatBool(value)) }
-
-// Set sets the value, for the reason that description gives.
-func (f BoolField) Set(ctx context.Context, description string, value bool) error {
-	return f.record.SetMultiple(ctx, description, f.To(value))
-}
-
-// DurationField is a span of time.
-type DurationField struct{ *field }
-
-// Duration adds a span of time, in Go's notation: 1m30s.
-func (r *Record) Duration(key string, def time.Duration) DurationField {
-	return DurationField{r.field(key, def.String(), true, func(s string) error {
-		_, err := time.ParseDuration(s)
-		return err
-	})}
-}
-
-// Get returns the value and the version in which it came to be.
-func (f DurationField) Get() (time.Duration, Version) {
-	v, _, version := f.get()
-	d, _ := time.ParseDuration(v) // look has checked it
-	return d, version
-}
-
-// To is a new value for SetMultiple.
-func (f DurationField) To(value time.Duration) Setting { return f.to(value.String()) }
-
-// Set sets the value, for the reason that description gives.
-func (f DurationField) Set(ctx context.Context, description string, value time.Duration) error {
 	return f.record.SetMultiple(ctx, description, f.To(value))
 }
