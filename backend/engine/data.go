@@ -75,7 +75,11 @@ func (e *Engine) dataState(ctx context.Context) (control.DataState, error) {
 // watchPipelines follows the runs, through a client of the data store's own tree: so
 // the engine sees of a run what any script sees.
 func (e *Engine) watchPipelines(ctx context.Context) error {
-	for runs, err := range pipeline.Watch(ctx, e.data) {
+	source := struct {
+		pipeline.Source
+		pipeline.Notifier
+	}{e.data, e.tree} // told of changes, it need not ask each second
+	for runs, err := range pipeline.Watch(ctx, source) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
