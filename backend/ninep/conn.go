@@ -189,7 +189,7 @@ func (c *conn) handOver(r *request) {
 	if fid, ok := claimed(r.m); ok {
 		c.mu.Lock()
 		if !r.answered {
-			r.claim = &claim{fid, make(chan struct{})}
+			r.claim = &claim{fid, make(chan struct{}), c.claims[fid]}
 			c.claims[fid] = r.claim
 		}
 		c.mu.Unlock()

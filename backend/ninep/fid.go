@@ -64,11 +64,16 @@ func (c *conn) use(r *request, id uint32) (view, error) {
 }
 
 // await waits for the claim that an earlier request has on a fid; if missing, only
-// for a fid that is not there yet. c.mu is held, but not while it waits.
+// for a fid that is not there yet. Once r has a claim on it of its own, later ones may
+// have taken that one's place, so the earlier one is found through it. c.mu is held,
+// but not while it waits.
 func (c *conn) await(r *request, id uint32, missing bool) error {
 	for {
 		k := c.claims[id]
-		if k == nil || k == r.claim || missing && c.fids[id] != nil {
+		if r.claim != nil && r.claim.fid == id {
+			k = r.claim.before
+		}
+		if k == nil || missing && c.fids[id] != nil {
 			return nil
 		}
 		c.mu.Unlock()
@@ -82,6 +87,9 @@ func (c *conn) await(r *request, id uint32, missing bool) error {
 		c.mu.Lock()
 		if err != nil {
 			return err
+		}
+		if r.claim != nil && r.claim.before == k {
+			r.claim.before = nil
 		}
 	}
 }

@@ -194,6 +194,7 @@ func (c *conn) settle(r *request) {
 		if c.claims[k.fid] == k {
 			delete(c.claims, k.fid)
 		}
+		k.before = nil
 		close(k.done)
 	}
 	for _, f := range r.flushes {

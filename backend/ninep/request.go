@@ -36,8 +36,9 @@ type afterFunc struct{ f func() }
 // claim says that a fid is about to be made or changed by a request that has not
 // been answered: later ones that use the fid wait for it.
 type claim struct {
-	fid  uint32
-	done chan struct{}
+	fid    uint32
+	done   chan struct{}
+	before *claim // the one whose place it took, until that is done
 }
 
 // Deadline implements context.Context.
